@@ -1,0 +1,66 @@
+# Short names for the common tasks; the work is done by CMake (CMakePresets.json) and scripts/.
+#   JOBS=n      compilers at once (else: as processors and memory allow)
+#   ORACLE=1|0  with or without the comparisons with MergeKit (else: where it is at hand)
+#   PREFIX=dir  where `make install` puts the program
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build demo test check check-all bench docs install clean format
+
+export DEBIAN_FRONTEND := noninteractive
+PREFIX ?= /usr/local
+
+help:  ## lists these targets
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup:
+	@scripts/setup.sh build
+
+build: setup  ## builds the program: build/release/bin/merganser
+	@scripts/build.sh release bin/merganser
+
+demo:  ## merges two specialists of a real encoder and shows what each merge is worth
+	@scripts/setup.sh test
+	@scripts/build.sh release bin/merganser
+	@echo "== demo"
+	@demo/run.sh
+
+test:  ## all checks and tests (C++, C++ with AddressSanitizer, Python)
+	@scripts/setup.sh test lint
+	@scripts/check.sh
+	@scripts/build.sh release
+	@scripts/run_ctest.sh release
+	@scripts/check_docs.sh
+	@scripts/build.sh asan
+	@scripts/run_ctest.sh asan
+	@scripts/run_pytest.sh -m "not slow"
+
+check:  ## formatting and layering only
+	@scripts/setup.sh lint
+	@scripts/check.sh
+
+check-all: test  ## test, and Clang, more sanitizers, fuzz corpora, the slow comparisons
+	@scripts/setup.sh all
+	@for preset in clang ubsan tsan; do \
+	  scripts/build.sh $$preset && scripts/run_ctest.sh $$preset || exit 1; \
+	done
+	@scripts/build.sh fuzz
+	@scripts/replay_fuzz.sh
+	@ORACLE=$${ORACLE:-1} scripts/run_pytest.sh
+
+bench: build  ## measures speed and memory on generated checkpoints of 1.1 billion parameters
+	@echo "== bench"
+	@bench/run.sh
+
+docs: build  ## writes docs/methods.md from the methods themselves
+	@scripts/check_docs.sh --write
+
+install: setup  ## installs into PREFIX (/usr/local)
+	@scripts/build.sh release
+	cmake --install build/release --prefix "$(PREFIX)"
+
+format:  ## formats the C++ files
+	@scripts/setup.sh lint
+	@scripts/check_format.sh --fix
+
+clean:  ## removes everything that was built
+	rm -rf build

@@ -1,0 +1,19 @@
+// One function a subcommand: declares its options; runs when chosen. The exit status is what it
+// returns: 0, or 1 where a command answers "different".
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace merganser::cli {
+
+using Run = std::function<int()>;
+
+// Each adds a subcommand to `app` and sets `run` when it is parsed.
+void add_merge(CLI::App& app, Run& run);
+void add_plan(CLI::App& app, Run& run);
+void add_methods(CLI::App& app, Run& run);
+void add_inspect(CLI::App& app, Run& run);
+void add_diff(CLI::App& app, Run& run);
+
+}  // namespace merganser::cli

@@ -1,0 +1,133 @@
+"""Is an output what its recipe says? A few tensors against numpy, in f64.
+
+This is no test of the methods (tests/ is); it keeps the benchmark from timing wrong results.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+
+from make_inputs import from_bf16, to_bf16
+
+SLICE = 1 << 20  # elements of a large tensor that are compared
+WHOLE = "model.layers.0.self_attn.k_proj.weight"
+PARTS = ("model.embed_tokens.weight", "lm_head.weight", "model.norm.weight",
+         "model.layers.0.mlp.down_proj.weight")
+
+
+class Checkpoint:
+    """The tensors of a folder, from all its safetensors files."""
+
+    def __init__(self, folder):
+        self.tensors = {}
+        for file in sorted(pathlib.Path(folder).glob("*.safetensors")):
+            with open(file, "rb") as stream:
+                length = int.from_bytes(stream.read(8), "little")
+                header = json.loads(stream.read(length))
+            for name, entry in header.items():
+                if name != "__metadata__":
+                    self.tensors[name] = (file, 8 + length, entry)
+
+    def layout(self):
+        return {name: (entry["dtype"], tuple(entry["shape"]))
+                for name, (_, _, entry) in self.tensors.items()}
+
+    def read(self, name, limit=None):
+        """The bf16 values of a tensor (its last `limit`) as f64."""
+        file, start, entry = self.tensors[name]
+        begin, end = entry["data_offsets"]
+        if limit:
+            begin = max(begin, end - 2 * limit)
+        bits = np.fromfile(file, np.uint16, (end - begin) // 2, offset=start + begin)
+        return from_bf16(bits).astype(np.float64)
+
+
+def largest(delta, density):
+    """Keep the largest magnitudes; of equal ones those that come first."""
+    kept = np.argsort(-np.abs(delta), kind="stable")[: max(1, int(density * delta.size))]
+    mask = np.zeros(delta.size, bool)
+    mask[kept] = True
+    return np.where(mask, delta, 0.0)
+
+
+def expected(merge, values):
+    """The merge of `values` (model → f64 array), or None where only statistics can be checked."""
+    if merge.name == "linear":
+        total = sum(w * values[m] for w, m in zip(merge.weights, merge.models))
+        return total / sum(merge.weights)
+    if merge.name == "slerp":
+        first, second = (values[m] for m in merge.models)
+        cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+        if abs(cosine) > 0.9995:
+            return (1 - merge.t) * first + merge.t * second
+        angle = np.arccos(cosine)
+        return (np.sin((1 - merge.t) * angle) * first + np.sin(merge.t * angle) * second
+                ) / np.sin(angle)
+    base = values["base"]
+    deltas = [values[m] - base for m in merge.models if m != "base"]
+    if merge.name == "task_arithmetic":
+        return base + sum(w * d for w, d in zip(merge.weights, deltas))
+    if merge.name == "ties":
+        parts = [w * largest(d, merge.density) for w, d in zip(merge.weights, deltas)]
+        majority = np.where(sum(parts) >= 0, 1.0, -1.0)
+        keep = [np.sign(part) == majority for part in parts]
+        weight = sum(w * k for w, k in zip(merge.weights, keep))
+        total = sum(part * k for part, k in zip(parts, keep))
+        return base + total / np.where(weight == 0, 1.0, weight)
+    return None
+
+
+def compare(name, found, wanted, allowed):
+    """Within one unit of bf16 (or f32 rounding of the tensor's largest, where terms cancel)
+    everywhere, but for the share `allowed`; mostly equal."""
+    if not np.isfinite(found).all():
+        return [f"{name}: values that are not finite"]
+    rounded = from_bf16(to_bf16(wanted.astype(np.float32))).astype(np.float64)
+    floor = 1e-6 * np.abs(rounded).max()
+    unit = np.maximum(np.abs(rounded), np.abs(found)) / 128
+    far = np.abs(found - rounded) > unit + floor
+    if far.mean() > allowed:
+        at = int(np.argmax(far))
+        return [f"{name}: {far.sum()} of {far.size} elements are wrong, the first at {at}: "
+                f"{found[at]:.9g} instead of {rounded[at]:.9g}"]
+    different = (found != rounded).mean()
+    if different > allowed + 0.01:
+        return [f"{name}: {different:.2%} of the elements are not rounded as expected"]
+    return []
+
+
+def statistics(name, found, values, merge):
+    """For random methods: what was dropped, what was kept, and in which direction it went."""
+    if not np.isfinite(found).all():
+        return [f"{name}: values that are not finite"]
+    base = values["base"]
+    deltas = np.array([values[m] - base for m in merge.models if m != "base"])
+    moved, problems = found - base, []
+    if moved[(deltas == 0).all(axis=0)].any():
+        problems.append(f"{name}: elements changed that no model changes")
+    changed = (moved[(deltas != 0).all(axis=0)] != 0).mean()
+    if not 0.6 < changed < 0.92:
+        problems.append(f"{name}: {changed:.1%} of the elements changed, about 80 % expected")
+    similar = np.corrcoef(moved, deltas.mean(axis=0))[0, 1]
+    if not 0.4 < similar < 0.98:
+        problems.append(f"{name}: correlation {similar:.3f} with the mean delta")
+    return problems
+
+
+def check(merge, inputs, output):
+    """What is wrong with an output; an empty list is good."""
+    models = {m: Checkpoint(pathlib.Path(inputs) / m) for m in merge.models}
+    made = Checkpoint(output)
+    if made.layout() != models[merge.models[0]].layout():
+        return ["the output has other tensors, shapes or dtypes than its inputs"]
+    values = {m: c.read(WHOLE) for m, c in models.items()}
+    wanted = expected(merge, values)
+    if wanted is None:
+        return statistics(WHOLE, made.read(WHOLE), values, merge)
+    problems = compare(WHOLE, made.read(WHOLE), wanted, 1e-3 if merge.density < 1 else 0)
+    if merge.name in ("linear", "task_arithmetic"):  # where an element needs only its own inputs
+        for name in PARTS:
+            values = {m: c.read(name, SLICE) for m, c in models.items()}
+            problems += compare(name, made.read(name, SLICE), expected(merge, values), 0)
+    return problems

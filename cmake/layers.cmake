@@ -1,0 +1,72 @@
+# A layer is a folder of src/: every .cpp in it is compiled into one library, every *_test.cpp into
+# one test program. A layer states its dependencies once, here; scripts/check_layers.py holds the
+# includes against these statements (includes are not transitive: what a file includes, its layer
+# must name). A layer's tests may use every layer below it. With MERGANSER_FUZZ each NAME_fuzz.cpp
+# becomes a program NAME_fuzz (scripts/replay_fuzz.sh).
+#
+#   add_layer(NAME DEPENDS base kernels LIBRARIES yaml-cpp::yaml-cpp)
+add_library(merganser_options INTERFACE)
+# Contraction of a*b+c into one rounding depends on the instruction set; off, so that every machine
+# computes the same bytes (docs/numerics.md).
+target_compile_options(merganser_options INTERFACE
+  -Wall -Wextra -Wshadow -Wno-psabi -Wno-missing-field-initializers -ffp-contract=off -fno-math-errno -fvisibility=hidden)
+target_include_directories(merganser_options INTERFACE
+  ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/generated)
+if(MERGANSER_SANITIZE)
+  target_compile_options(merganser_options INTERFACE
+    -fsanitize=${MERGANSER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(merganser_options INTERFACE -fsanitize=${MERGANSER_SANITIZE})
+endif()
+if(MERGANSER_FUZZ)
+  target_compile_options(merganser_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+function(add_layer name)
+  cmake_parse_arguments(LAYER "" "" "DEPENDS;LIBRARIES;SUBFOLDERS" ${ARGN})
+  set(patterns ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  foreach(subfolder IN LISTS LAYER_SUBFOLDERS)
+    list(APPEND patterns ${CMAKE_CURRENT_SOURCE_DIR}/${subfolder}/*.cpp)
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
+  set(tests ${sources})
+  set(fuzzers ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
+  list(TRANSFORM LAYER_DEPENDS PREPEND merganser_)
+
+  if(sources)
+    add_library(merganser_${name} STATIC ${sources})
+    target_link_libraries(merganser_${name}
+      PUBLIC merganser_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
+  else()
+    add_library(merganser_${name} INTERFACE)
+    target_link_libraries(merganser_${name}
+      INTERFACE merganser_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
+  endif()
+
+  get_property(below GLOBAL PROPERTY MERGANSER_LAYERS)
+  set_property(GLOBAL APPEND PROPERTY MERGANSER_LAYERS merganser_${name})
+
+  if(MERGANSER_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE
+      merganser_${name} ${below} GTest::gmock GTest::gtest_main)
+    target_compile_definitions(${name}_test PRIVATE
+      MERGANSER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    set_target_properties(${name}_test PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    add_test(NAME ${name} COMMAND ${name}_test)
+  endif()
+
+  if(MERGANSER_FUZZ)
+    foreach(file IN LISTS fuzzers)
+      get_filename_component(fuzzer ${file} NAME_WE)
+      add_executable(${fuzzer} ${file})
+      target_link_libraries(${fuzzer} PRIVATE merganser_${name})
+      target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
+      set_target_properties(${fuzzer} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+    endforeach()
+  endif()
+endfunction()

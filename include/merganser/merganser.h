@@ -1,0 +1,163 @@
+// The public C++ API: plan, merge, compare and describe checkpoints.
+//
+//   merganser::Request request;
+//   request.recipe_file = "recipe.yml";
+//   request.output = "merged";
+//   merganser::Progress progress;                       // derive to watch; stop() to interrupt
+//   merganser::MergeReport report = merganser::merge(request, progress);
+//
+// Every function throws merganser::Error for what a user or a file can cause. Reports are plain
+// values; each has json(), one JSON document with the same content. Thread-safe: functions share no
+// state.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "merganser/error.h"
+#include "merganser/progress.h"
+
+namespace merganser {
+
+std::string version();      // "0.1.0"
+std::string simd_target();  // instruction set in use: "AVX2"
+
+// What to merge: a recipe file, a recipe's text, or a method with models for the common cases.
+struct Request {
+  std::string recipe_file;
+  std::string recipe_text;
+
+  std::string method;  // with `models`, and parameters as YAML: {"t", "0.5"}
+  std::vector<std::string> models;
+  std::string base_model;
+  std::vector<std::pair<std::string, std::string>> parameters;
+  std::string dtype;
+
+  std::string output;                       // folder, or file for single-file inputs
+  std::uint64_t memory = 256u << 20;        // bytes of private memory
+  unsigned threads = 0;                     // 0: one for each core
+  std::uint64_t max_shard = 5'000'000'000;  // bytes
+  std::string only;                         // glob on output tensor names
+  std::string hash = "xxh3";                // xxh3, sha256, none
+  std::string non_finite = "error";         // error, warn, ignore: NaN and Inf
+  std::optional<std::uint64_t> seed;        // overrides the recipe's
+  bool force = false;                       // replace an existing output
+  bool allow_mixed_architectures = false;
+  bool sync = true;  // wait until the output is on the disk before it gets its name
+};
+
+struct TensorReport {
+  struct Input {
+    std::string model, tensor;
+    bool read = true;  // false: its weight is exactly 0
+  };
+  std::string name, dtype, role, place, action, note;
+  std::vector<std::uint64_t> shape;
+  std::optional<std::size_t> layer;
+  std::vector<Input> inputs;  // the base first, where the method has one
+  bool whole_model = false;   // its reductions span all tensors
+  unsigned sweeps = 1;        // times its inputs are read
+  std::vector<std::pair<std::string, std::string>> parameters;  // "weight[0]", "0.5"
+  std::uint64_t bytes_read = 0, bytes_written = 0;
+};
+
+struct LeftOutReport {
+  std::string model, tensor, reason;
+};
+
+struct PlanReport {
+  std::string method, architecture, output;
+  std::vector<std::string> models;
+  std::vector<TensorReport> tensors;
+  std::vector<LeftOutReport> left_out;
+  std::vector<std::string> warnings, notes;
+  std::vector<std::string> files;       // weight files of the output
+  std::vector<std::string> companions;  // other files it gets
+  std::uint64_t bytes_read = 0, bytes_written = 0, peak_memory = 0, chunk_elements = 0;
+  std::optional<std::uint64_t> free_space;  // where the output goes; none without an output
+  unsigned threads = 0;
+  std::uint64_t seed = 0;
+
+  std::string json() const;
+};
+
+struct MergeReport {
+  std::string output, method, hash;
+  std::size_t tensors = 0, left_out = 0, files = 0;
+  std::uint64_t bytes_read = 0, bytes_written = 0;
+  std::uint64_t non_finite_inputs = 0, non_finite_outputs = 0;  // elements
+  double seconds = 0, sync_seconds = 0;
+  unsigned threads = 0;
+  std::vector<std::string> warnings, notes;
+
+  std::string json() const;
+};
+
+// From headers alone; nothing is written.
+PlanReport plan(const Request& request);
+// The output appears under its name only when it is whole.
+MergeReport merge(const Request& request, Progress& progress);
+
+struct ParameterInfo {
+  std::string name, summary, type, scope, fallback, range;
+  std::vector<std::string> choices;
+};
+struct MethodInfo {
+  std::string name, title, summary, formula, paper, base, inputs;
+  std::vector<ParameterInfo> parameters;
+};
+std::vector<MethodInfo> methods();
+MethodInfo method(const std::string& name);
+std::string to_json(const std::vector<MethodInfo>& methods);
+std::string to_markdown(const std::vector<MethodInfo>& methods);
+
+struct CheckpointReport {
+  struct Tensor {
+    std::string name, dtype, role, place, file;
+    std::vector<std::uint64_t> shape;
+    std::optional<std::size_t> layer;
+    std::uint64_t bytes = 0;
+  };
+  struct Module {
+    std::string name, prefix, layers_key;
+    std::size_t layers = 0;
+  };
+  std::string path, family, architecture;
+  bool inferred = false, single_file = false;
+  std::vector<std::string> files, notes;
+  std::vector<Module> modules;
+  std::vector<std::pair<std::string, std::string>> tied;
+  std::vector<std::pair<std::string, std::uint64_t>> dtypes;  // elements of each
+  std::vector<Tensor> tensors;
+  std::uint64_t elements = 0, bytes = 0;
+
+  std::string json() const;
+};
+CheckpointReport inspect(const std::string& path);
+
+struct DiffReport {
+  struct Tensor {
+    std::string name;
+    std::string problem;  // "only in A", "shapes differ"; then the numbers are 0
+    std::uint64_t elements = 0;
+    bool identical = false;  // bit for bit, dtype included
+    double cosine = 0;       // of the tensors; of the differences from the base where one is given
+    double max_difference = 0, rms_difference = 0;
+    double relative = 0;  // |a - b| / |a|
+    std::uint64_t non_finite = 0;
+  };
+  std::string a, b, base;
+  std::vector<Tensor> tensors;  // worst first: problems, then by relative difference
+  std::size_t identical = 0;
+  std::vector<std::string> notes;
+  bool equal() const { return identical == tensors.size(); }
+
+  std::string json() const;
+};
+DiffReport diff(const std::string& a, const std::string& b, const std::string& base,
+                unsigned threads, Progress& progress);
+
+}  // namespace merganser

@@ -1,0 +1,25 @@
+// How a long job tells what it does and hears that it should stop. The library never prints.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+namespace merganser {
+
+class Progress {
+ public:
+  virtual ~Progress() = default;
+  virtual void begin(std::uint64_t /*bytes*/) {}  // the job reads this many bytes in all
+  virtual void advance(std::uint64_t /*bytes*/) {}  // thread-safe
+  virtual void stage(std::string_view /*what*/) {}  // "writing", "syncing"; any thread
+
+  // Thread- and signal-safe.
+  void stop() noexcept { stopped_.store(true, std::memory_order_relaxed); }
+  bool stopped() const noexcept { return stopped_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace merganser

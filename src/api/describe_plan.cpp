@@ -1,0 +1,89 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "api/request.h"
+#include "base/file.h"
+#include "layout/output_folder.h"
+
+namespace merganser {
+namespace {
+
+std::string action_name(PlanJob::Action action) {
+  switch (action) {
+    case PlanJob::Action::merge: return "merge";
+    case PlanJob::Action::copy: return "copy";
+    case PlanJob::Action::integers: return "integers";
+  }
+  return "";
+}
+
+TensorReport describe_job(const Plan& plan, const PlanJob& job) {
+  TensorReport report;
+  report.name = job.output.name;
+  report.dtype = torch_name(job.output.dtype);
+  report.shape = job.output.shape;
+  report.role = job.place.role;
+  report.place = to_string(job.place.place);
+  report.layer = job.place.layer;
+  report.action = action_name(job.action);
+  report.note = job.note;
+  report.whole_model = job.whole_model;
+  report.sweeps = job.sweeps;
+  report.bytes_written = job.output.bytes();
+  const auto add = [&](const PlanInput& input, bool read) {
+    const PlanModel& model = plan.models[input.model];
+    const TensorInfo& header = model.source->headers()[input.tensor];
+    report.inputs.push_back({model.ref.to_string(), header.name, read});
+    if (read) report.bytes_read += header.bytes() * job.sweeps;
+  };
+  if (job.base && job.action == PlanJob::Action::merge) add(*job.base, true);
+  for (const PlanInput& input : job.inputs) add(input, true);
+  for (const PlanInput& input : job.unread) add(input, false);
+  if (job.action == PlanJob::Action::merge) {
+    for (const auto& [name, value] : job.settings.shared) {
+      report.parameters.emplace_back(name, to_string(value));
+    }
+    for (std::size_t i = 0; i < job.settings.per_input.size(); ++i) {
+      for (const auto& [name, value] : job.settings.per_input[i]) {
+        report.parameters.emplace_back(fmt::format("{}[{}]", name, i), to_string(value));
+      }
+    }
+  }
+  return report;
+}
+
+}  // namespace
+
+PlanReport describe(const Prepared& prepared, const Request& request) {
+  const Plan& plan = prepared.plan;
+  PlanReport report;
+  report.method = plan.method->name;
+  report.architecture = plan.models[plan.reference].architecture.family();
+  report.output = request.output;
+  for (const PlanModel& model : plan.models) report.models.push_back(model.ref.to_string());
+  for (const PlanJob& job : plan.jobs) report.tensors.push_back(describe_job(plan, job));
+  for (const LeftOut& entry : plan.left_out) {
+    report.left_out.push_back(
+        {plan.models[entry.model].ref.to_string(), entry.tensor, entry.reason});
+  }
+  report.warnings = plan.warnings;
+  report.notes = plan.notes;
+  for (const ShardPlan::File& file : plan.shards.files) report.files.push_back(file.name);
+  report.companions = companion_list(plan);
+  report.bytes_read = plan.bytes_read;
+  report.bytes_written = plan.bytes_written + companion_bytes(plan);
+  report.peak_memory = prepared.budget.peak_bytes;
+  report.chunk_elements = prepared.budget.chunk_elements;
+  report.threads = prepared.budget.threads;
+  report.seed = plan.recipe.seed;
+  if (!request.output.empty()) {
+    const auto parent = std::filesystem::absolute(request.output).parent_path();
+    std::error_code missing;
+    if (std::filesystem::is_directory(parent, missing)) report.free_space = free_space(parent);
+  }
+  return report;
+}
+
+}  // namespace merganser

@@ -1,0 +1,48 @@
+#include <fmt/format.h>
+
+#include <map>
+
+#include "architecture/architecture.h"
+#include "checkpoint/checkpoint.h"
+#include "merganser/merganser.h"
+
+namespace merganser {
+
+CheckpointReport inspect(const std::string& path) {
+  const Checkpoint checkpoint = Checkpoint::open(path);
+  const std::vector<TensorInfo> headers = checkpoint.headers();
+  const Architecture architecture = Architecture::resolve(checkpoint.config(), headers);
+  CheckpointReport report;
+  report.path = path;
+  report.family = architecture.family();
+  report.architecture = architecture.architecture();
+  report.inferred = architecture.inferred();
+  report.single_file = checkpoint.single_file();
+  report.notes = checkpoint.notes();
+  for (const auto& file : checkpoint.files()) report.files.push_back(file.filename().string());
+  for (const ArchitectureModule& module : architecture.modules()) {
+    report.modules.push_back({module.name, module.layer_prefix, module.layers_key, module.layers});
+  }
+  for (const TiedPair& pair : architecture.tied()) report.tied.emplace_back(pair.name, pair.source);
+  std::map<DType, std::uint64_t> dtypes;
+  for (const StoredTensor& stored : checkpoint.tensors()) {
+    const TensorInfo& info = stored.info;
+    const TensorPlace place = architecture.place(info.name);
+    CheckpointReport::Tensor& tensor = report.tensors.emplace_back();
+    tensor.name = info.name;
+    tensor.dtype = torch_name(info.dtype);
+    tensor.shape = info.shape;
+    tensor.role = place.role;
+    tensor.place = to_string(place.place);
+    tensor.layer = place.layer;
+    tensor.file = report.files[stored.file];
+    tensor.bytes = info.bytes();
+    dtypes[info.dtype] += info.size();
+    report.elements += info.size();
+    report.bytes += info.bytes();
+  }
+  for (const auto& [dtype, count] : dtypes) report.dtypes.emplace_back(torch_name(dtype), count);
+  return report;
+}
+
+}  // namespace merganser

@@ -1,0 +1,101 @@
+#include <chrono>
+#include <filesystem>
+#include <optional>
+
+#include "api/request.h"
+#include "base/error.h"
+#include "execute/engine.h"
+#include "layout/output_folder.h"
+#include "merganser/merganser.h"
+
+namespace merganser {
+namespace {
+
+NonFinite parse_non_finite(const std::string& name) {
+  if (name == "error") return NonFinite::error;
+  if (name == "warn") return NonFinite::warn;
+  if (name == "ignore") return NonFinite::ignore;
+  throw Error(ErrorKind::usage, "unknown policy '" + name + "' for NaN and Inf")
+      .hint("error, warn or ignore");
+}
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+MergeReport summary(const Plan& plan, const EngineReport& done) {
+  MergeReport report;
+  report.method = plan.method->name;
+  report.tensors = plan.jobs.size();
+  report.left_out = plan.left_out.size();
+  report.files = plan.shards.files.size();
+  report.bytes_read = done.bytes_read;
+  report.bytes_written = done.bytes_written;
+  for (const auto& [input, count] : done.input_non_finite) report.non_finite_inputs += count;
+  for (const std::uint64_t count : done.output_non_finite) report.non_finite_outputs += count;
+  report.warnings = plan.warnings;
+  report.notes = plan.notes;
+  if (report.non_finite_inputs > 0 || report.non_finite_outputs > 0) {
+    report.warnings.push_back(std::to_string(report.non_finite_inputs) +
+                              " input and " + std::to_string(report.non_finite_outputs) +
+                              " output elements are NaN or Inf (by tensor in the provenance)");
+  }
+  return report;
+}
+
+void check_unchanged(const Plan& plan) {
+  for (const PlanModel& model : plan.models) {
+    if (const auto changed = model.source->checkpoint().changed_file()) {
+      throw Error(ErrorKind::io, "it was changed while it was being read")
+          .in_file(changed->string())
+          .hint("merge again when nothing writes to it");
+    }
+  }
+}
+
+}  // namespace
+
+PlanReport plan(const Request& request) { return describe(prepare(request), request); }
+
+MergeReport merge(const Request& request, Progress& progress) {
+  const auto begin = std::chrono::steady_clock::now();
+  if (request.output.empty()) throw Error(ErrorKind::usage, "no output is given");
+  const EngineOptions options{parse_hash_kind(request.hash), parse_non_finite(request.non_finite)};
+  const Prepared prepared = prepare(request);
+  const Plan& plan = prepared.plan;
+  const std::filesystem::path target(request.output);
+  check_target(plan, target, request.force);
+
+  OutputFolder output(target, plan.single_file);
+  std::optional<FolderSink> sink(std::in_place, plan, output.path());
+  progress.stage("merging");
+  const EngineReport done = run_plan(plan, prepared.budget, options, *sink, progress);
+  check_unchanged(plan);
+
+  const auto sync_begin = std::chrono::steady_clock::now();
+  progress.stage("writing to disk");
+  if (request.sync) sink->sync();
+  sink.reset();
+  if (progress.stopped()) throw Error(ErrorKind::interrupted, "interrupted");
+  const double sync_seconds = seconds_since(sync_begin);
+
+  ProvenanceFacts facts;
+  facts.version = version();
+  facts.hash = options.hash;
+  facts.output_hashes = done.output_hashes;
+  facts.input_hashes = done.input_hashes;
+  facts.input_non_finite = done.input_non_finite;
+  facts.output_non_finite = done.output_non_finite;
+  write_companions(plan, facts, output.path(), output.title());
+  output.install(request.force);
+
+  MergeReport report = summary(plan, done);
+  report.output = request.output;
+  report.hash = request.hash;
+  report.threads = prepared.budget.threads;
+  report.sync_seconds = sync_seconds;
+  report.seconds = seconds_since(begin);
+  return report;
+}
+
+}  // namespace merganser

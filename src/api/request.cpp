@@ -1,0 +1,119 @@
+#include "api/request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "methods/registry.h"
+#include "recipe/parse.h"
+
+namespace merganser {
+namespace {
+
+constexpr std::uint64_t kMaxRecipe = 1 << 20;
+
+std::string yaml_quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+// "0.3,0.7" with two models: one value for each. Commas inside brackets are YAML's.
+std::vector<std::string> values_by_model(const std::string& value, std::size_t models) {
+  if (value.find_first_of("[{") != std::string::npos) return {};
+  std::vector<std::string> values;
+  for (const std::string_view part : split(value, ',')) values.emplace_back(part);
+  return values.size() == models && models > 1 ? values : std::vector<std::string>{};
+}
+
+// The recipe of a one-line command, as text: it is recorded and can be run again.
+std::string compose_recipe(const Request& request) {
+  const Descriptor& method = require_method(request.method);
+  std::vector<std::string> models = request.models;
+  std::string base = request.base_model;
+  if (base.empty() && method.base == BaseRole::required) {
+    // Of exactly two models the first is the natural base (slerp A B); of more it is a guess.
+    if (method.max_inputs != 1 || models.size() != 2) {
+      throw Error(ErrorKind::usage, fmt::format("{} needs --base-model", method.name));
+    }
+    base = models.front();
+  }
+  std::erase(models, base);
+  std::vector<std::pair<std::string, std::string>> parameters = request.parameters;
+  const Parameter* weight = method.find("weight");
+  const auto is_weight = [](const auto& p) { return p.first == "weight"; };
+  if (weight != nullptr && !weight->fallback &&
+      std::none_of(parameters.begin(), parameters.end(), is_weight)) {
+    parameters.emplace_back("weight", "1");
+  }
+  std::string text = fmt::format("merge_method: {}\n", request.method);
+  const bool listed = !base.empty() && method.base == BaseRole::ordinary;
+  if (listed) models.insert(models.begin(), base);
+  if (!base.empty()) text += fmt::format("base_model: {{model: {{path: {}}}}}\n", yaml_quoted(base));
+  if (!request.dtype.empty()) text += fmt::format("dtype: {}\n", request.dtype);
+  std::string shared;
+  std::vector<std::string> own(models.size());
+  for (const auto& [name, value] : parameters) {
+    const auto values = values_by_model(value, models.size());
+    const Parameter* known = method.find(name);
+    if (values.empty() || known == nullptr || known->scope != ParameterScope::per_input) {
+      shared += fmt::format("  {}: {}\n", name, value);
+      continue;
+    }
+    for (std::size_t i = 0; i < models.size(); ++i) {
+      own[i] += fmt::format("      {}: {}\n", name, values[i]);
+    }
+  }
+  text += "models:\n";
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    text += fmt::format("  - model: {{model: {{path: {}}}}}\n", yaml_quoted(models[i]));
+    if (!own[i].empty()) text += "    parameters:\n" + own[i];
+  }
+  if (!shared.empty()) text += "parameters:\n" + shared;
+  return text;
+}
+
+Recipe recipe_of(const Request& request) {
+  if (!request.recipe_file.empty()) {
+    return parse_recipe(read_text(request.recipe_file, kMaxRecipe), request.recipe_file);
+  }
+  if (!request.recipe_text.empty()) return parse_recipe(request.recipe_text, "");
+  if (request.method.empty()) {
+    throw Error(ErrorKind::usage, "there is neither a recipe nor a method with models");
+  }
+  if (request.models.empty()) throw Error(ErrorKind::usage, "no model is given");
+  return parse_recipe(compose_recipe(request), "");
+}
+
+}  // namespace
+
+Prepared prepare(const Request& request) {
+  Recipe recipe = recipe_of(request);
+  if (request.seed) recipe.seed = *request.seed;
+  const Descriptor* method = find_method(recipe.method);
+  if (method == nullptr) {
+    throw Error(ErrorKind::recipe, fmt::format("merge method '{}' is unknown", recipe.method))
+        .in_file(recipe.file)
+        .at(recipe.method_mark.line, recipe.method_mark.column)
+        .hint(suggestion(recipe.method, method_names()));
+  }
+  Prepared prepared;
+  prepared.plan = make_plan(std::move(recipe), *method,
+                            {.max_shard = request.max_shard,
+                             .only = request.only,
+                             .allow_mixed_architectures = request.allow_mixed_architectures});
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  prepared.budget = plan_budget(prepared.plan, request.memory,
+                                request.threads == 0 ? cores : request.threads);
+  return prepared;
+}
+
+}  // namespace merganser

@@ -1,0 +1,72 @@
+#include "execute/budget.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace merganser {
+namespace {
+
+// Larger chunks leave the caches of a core, smaller ones pay for system calls; measured on 2 MiB of
+// L2 and 32 MiB of L3 (docs/numerics.md has no part in this: results do not depend on it).
+constexpr std::size_t kBestChunk = std::size_t{1} << 18;  // elements
+// What a reduction keeps of each element at most: the collected share of a magnitude selection
+// (bounded by its Limits) and block sums.
+constexpr std::uint64_t kSelectionBytes = std::uint64_t{16} << 20;
+constexpr std::uint64_t kProgram = std::uint64_t{12} << 20;  // headers, code's own data, allocator
+
+struct Widest {
+  std::uint64_t bytes_per_element = 0;  // stored inputs, base and output of one element
+  std::uint64_t block_bytes = 0;        // a worker's working blocks
+  std::uint64_t kept = 0;               // by reduction passes
+};
+
+Widest widest_job(const Plan& plan) {
+  Widest widest;
+  for (const PlanJob& job : plan.jobs) {
+    const auto stored = [&](const PlanInput& input) {
+      return size_of(plan.models[input.model].source->headers()[input.tensor].dtype);
+    };
+    std::uint64_t bytes = size_of(job.output.dtype);
+    for (const PlanInput& input : job.inputs) bytes += stored(input);
+    if (job.base) bytes += stored(*job.base);
+    widest.bytes_per_element = std::max(widest.bytes_per_element, bytes);
+    const std::uint64_t working = job.f64 ? 8 : 4;
+    widest.block_bytes =
+        std::max(widest.block_bytes, (job.inputs.size() + 2) * kBlock * working);
+    if (job.sweeps > 1) {
+      // 2 % of a tensor's elements is what a selection collects when its sample was a fair one.
+      const std::uint64_t collected = std::min(kSelectionBytes, job.output.size() / 50 * working);
+      widest.kept = std::max(widest.kept, job.inputs.size() * collected);
+    }
+  }
+  return widest;
+}
+
+}  // namespace
+
+Budget plan_budget(const Plan& plan, std::uint64_t memory, unsigned threads) {
+  const Widest widest = widest_job(plan);
+  Budget budget;
+  budget.threads = std::max(1u, threads);
+  // Two tensors may be in their reduction passes at once.
+  const std::uint64_t fixed = kProgram + 2 * widest.kept + budget.threads * widest.block_bytes;
+  const std::uint64_t per_element = budget.threads * widest.bytes_per_element;
+  const std::uint64_t smallest = fixed + per_element * kBlock;
+  if (memory < smallest) {
+    throw Error(ErrorKind::usage,
+                fmt::format("--memory {} is too small for this merge with {} threads",
+                            human_bytes(memory), budget.threads))
+        .hint(fmt::format("it needs {}", human_bytes(smallest)));
+  }
+  const std::uint64_t affordable = (memory - fixed) / std::max<std::uint64_t>(1, per_element);
+  budget.chunk_elements = std::min<std::uint64_t>(kBestChunk, affordable) / kBlock * kBlock;
+  budget.peak_bytes = fixed + per_element * budget.chunk_elements;
+  return budget;
+}
+
+}  // namespace merganser

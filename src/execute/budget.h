@@ -1,0 +1,20 @@
+// How a memory budget becomes chunk sizes. Results never depend on them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "plan/plan.h"
+
+namespace merganser {
+
+struct Budget {
+  unsigned threads = 1;
+  std::size_t chunk_elements = 0;   // a multiple of kBlock
+  std::uint64_t peak_bytes = 0;     // private memory: buffers of all workers and what passes keep
+};
+
+// Throws Error(usage) where `memory` cannot hold even the smallest chunks, naming what would.
+Budget plan_budget(const Plan& plan, std::uint64_t memory, unsigned threads);
+
+}  // namespace merganser

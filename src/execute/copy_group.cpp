@@ -1,0 +1,122 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "execute/group.h"
+#include "execute/streams.h"
+#include "kernels/convert.h"
+#include "kernels/reduce.h"
+
+namespace merganser {
+namespace {
+
+// One job in one phase.
+class SinglePhase : public Group {
+ public:
+  SinglePhase(const RunContext& context, std::size_t job)
+      : Group(context, {job}), streams_(context, job) {}
+
+  std::size_t chunks(std::size_t) const override {
+    const std::size_t chunk = context_.budget.chunk_elements;
+    return std::max<std::size_t>(1, static_cast<std::size_t>((streams_.size() + chunk - 1) / chunk));
+  }
+  void finish_tensor(std::size_t) override { streams_.finish(); }
+  bool next_phase() override { return false; }
+
+ protected:
+  struct Range {
+    std::uint64_t first;
+    std::size_t count;
+  };
+  Range range(std::size_t chunk) const {
+    const std::uint64_t first = chunk * context_.budget.chunk_elements;
+    return {first, static_cast<std::size_t>(std::min<std::uint64_t>(
+                       context_.budget.chunk_elements, streams_.size() - first))};
+  }
+
+  JobStreams streams_;
+};
+
+class CopyGroup final : public SinglePhase {
+ public:
+  using SinglePhase::SinglePhase;
+
+  void run_chunk(std::size_t, std::size_t chunk, Workspace& workspace) override {
+    const auto [first, count] = range(chunk);
+    const std::span<const std::byte> stored = streams_.read(0, first, count, workspace);
+    const DType dtype = context_.plan.jobs[jobs_[0]].output.dtype;
+    std::span<const std::byte> output = stored;
+    if (dtype != streams_.dtype(0)) output = convert(stored, count, dtype, workspace);
+    streams_.write(first, output);
+    streams_.hash(chunk, {&stored, 1}, output);
+  }
+
+ private:
+  std::span<const std::byte> convert(std::span<const std::byte> stored, std::size_t count,
+                                     DType dtype, Workspace& workspace) {
+    const DType from = streams_.dtype(0);
+    const std::span<std::byte> output = workspace.output().get(count * size_of(dtype));
+    for (std::size_t begin = 0; begin < count; begin += kBlock) {
+      const std::size_t size = std::min(kBlock, count - begin);
+      double* values = workspace.block<double>(0);
+      widen(from, stored.data() + begin * size_of(from), values, size);
+      std::byte* out = output.data() + begin * size_of(dtype);
+      narrow(values, dtype, out, size);
+      if (context_.options.non_finite == NonFinite::ignore) continue;
+      widen(dtype, out, values, size);
+      streams_.count_non_finite_output(count_nonfinite<double>(values, size));
+    }
+    return output;
+  }
+};
+
+class IntegerGroup final : public SinglePhase {
+ public:
+  IntegerGroup(const RunContext& context, std::size_t job) : SinglePhase(context, job) {
+    const PlanJob& planned = context.plan.jobs[job];
+    for (std::size_t i = 0; i < planned.inputs.size(); ++i) {
+      const bool is_base = planned.base && planned.inputs[i].model == planned.base->model;
+      if (context.plan.recipe.integers == IntegerRule::base && is_base) chosen_ = i;
+    }
+  }
+
+  void run_chunk(std::size_t, std::size_t chunk, Workspace& workspace) override {
+    const auto [first, count] = range(chunk);
+    std::vector<std::span<const std::byte>> stored;
+    for (std::size_t i = 0; i < streams_.inputs(); ++i) {
+      stored.push_back(streams_.read(i, first, count, workspace));
+      if (stored[0].empty()) continue;  // no bytes, maybe no buffer either
+      if (std::memcmp(stored[i].data(), stored[0].data(), stored[0].size()) != 0) differ(i);
+    }
+    streams_.write(first, stored[chosen_]);
+    streams_.hash(chunk, stored, stored[chosen_]);
+  }
+
+ private:
+  void differ(std::size_t input) const {
+    if (context_.plan.recipe.integers != IntegerRule::error) return;
+    const PlanJob& job = context_.plan.jobs[jobs_[0]];
+    throw Error(ErrorKind::mismatch,
+                fmt::format("its {} values differ between {} and {}", torch_name(job.output.dtype),
+                            context_.plan.models[job.inputs[0].model].path.string(),
+                            context_.plan.models[job.inputs[input].model].path.string()))
+        .in_tensor(job.output.name)
+        .hint("integers: first or integers: base in the recipe takes one model's");
+  }
+
+  std::size_t chosen_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Group> make_copy_group(const RunContext& context, std::size_t job) {
+  return std::make_unique<CopyGroup>(context, job);
+}
+
+std::unique_ptr<Group> make_integer_group(const RunContext& context, std::size_t job) {
+  return std::make_unique<IntegerGroup>(context, job);
+}
+
+}  // namespace merganser

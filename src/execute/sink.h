@@ -1,0 +1,47 @@
+// Where merged tensors go. The engine knows this interface, not files.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "checkpoint/shards.h"
+#include "plan/plan.h"
+#include "source/source.h"
+
+namespace merganser {
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  // Bytes of the job's output from byte `begin`. Thread-safe for disjoint ranges.
+  virtual void write(std::size_t job, std::uint64_t begin, std::span<const std::byte> bytes) = 0;
+};
+
+class FolderSink final : public Sink {
+ public:
+  FolderSink(const Plan& plan, const std::filesystem::path& folder) : writer_(plan.shards, folder) {}
+  void write(std::size_t job, std::uint64_t begin, std::span<const std::byte> bytes) override {
+    writer_.write(job, begin, bytes);
+  }
+  void sync() { writer_.sync(); }
+
+ private:
+  ShardWriter writer_;
+};
+
+// Keeps the outputs in memory, to be read as a Source: evaluation without a way through the disk.
+class MemorySink final : public Sink {
+ public:
+  explicit MemorySink(const Plan& plan);
+  void write(std::size_t job, std::uint64_t begin, std::span<const std::byte> bytes) override;
+  MemorySource take(std::string label);
+
+ private:
+  std::vector<TensorInfo> infos_;
+  std::vector<std::vector<std::byte>> bytes_;
+};
+
+}  // namespace merganser

@@ -1,0 +1,86 @@
+#include "execute/streams.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace merganser {
+
+JobStreams::JobStreams(const RunContext& context, std::size_t job)
+    : context_(context), job_(job), size_(context.plan.jobs[job].output.size()) {
+  const PlanJob& planned = context.plan.jobs[job];
+  std::vector<PlanInput> all = planned.inputs;
+  if (planned.base && planned.action == PlanJob::Action::merge) all.push_back(*planned.base);
+  const bool hashed = context.options.hash != HashKind::none;
+  std::lock_guard lock(context.report_mutex);
+  for (const PlanInput& input : all) {
+    const Source& source = *context.plan.models[input.model].source;
+    Stream& stream = inputs_.emplace_back(input, source.headers()[input.tensor].dtype);
+    // A tensor that several jobs read (repeated layers) is hashed by the first of them.
+    const bool first =
+        context.report.input_hashes.try_emplace({input.model, input.tensor}, "").second;
+    if (hashed && first) stream.hash = std::make_unique<TensorHash>(context.options.hash);
+  }
+  if (hashed) output_hash_ = std::make_unique<TensorHash>(context.options.hash);
+}
+
+std::span<const std::byte> JobStreams::read(std::size_t input, std::uint64_t first,
+                                            std::size_t count, Workspace& workspace) const {
+  const Stream& stream = inputs_[input];
+  const std::size_t width = size_of(stream.dtype);
+  const std::span<std::byte> bytes = workspace.stored(input).get(count * width);
+  context_.plan.models[stream.from.model].source->read(stream.from.tensor, first * width, bytes);
+  context_.progress.advance(bytes.size());
+  return bytes;
+}
+
+void JobStreams::write(std::uint64_t first, std::span<const std::byte> bytes) {
+  context_.sink.write(job_, first * size_of(context_.plan.jobs[job_].output.dtype), bytes);
+}
+
+void JobStreams::hash(std::size_t chunk, std::span<const std::span<const std::byte>> inputs,
+                      std::span<const std::byte> output) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs_[i].hash) inputs_[i].hash->add(chunk, inputs[i], context_.stop);
+  }
+  if (output_hash_) output_hash_->add(chunk, output, context_.stop);
+}
+
+void JobStreams::refuse_non_finite(const std::string& where, const std::string& tensor,
+                                   std::uint64_t count) const {
+  if (context_.options.non_finite != NonFinite::error) return;
+  throw Error(ErrorKind::corrupt, fmt::format("holds NaN or Inf (at least {} elements)", count))
+      .in_file(where)
+      .in_tensor(tensor)
+      .hint("--nan warn counts them and goes on, --nan ignore goes on");
+}
+
+void JobStreams::count_non_finite(std::size_t input, std::uint64_t count) {
+  if (count == 0) return;
+  Stream& stream = inputs_[input];
+  stream.non_finite += count;
+  const PlanModel& model = context_.plan.models[stream.from.model];
+  refuse_non_finite(model.path.string(), model.source->headers()[stream.from.tensor].name, count);
+}
+
+void JobStreams::count_non_finite_output(std::uint64_t count) {
+  if (count == 0) return;
+  output_non_finite_ += count;
+  refuse_non_finite("output", context_.plan.jobs[job_].output.name, count);
+}
+
+void JobStreams::finish() {
+  std::lock_guard lock(context_.report_mutex);
+  EngineReport& report = context_.report;
+  for (Stream& stream : inputs_) {
+    const auto key = std::pair(stream.from.model, stream.from.tensor);
+    if (stream.hash) report.input_hashes[key] = stream.hash->finish();
+    if (stream.non_finite > 0) report.input_non_finite[key] = stream.non_finite;
+    report.bytes_read += size_ * size_of(stream.dtype);
+  }
+  if (output_hash_) report.output_hashes[job_] = output_hash_->finish();
+  report.output_non_finite[job_] = output_non_finite_;
+  report.bytes_written += context_.plan.jobs[job_].output.bytes();
+}
+
+}  // namespace merganser

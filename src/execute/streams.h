@@ -1,0 +1,56 @@
+// What every writing phase does with a job's bytes: read them, hash them in order, count what is not
+// finite, and hand the output to the sink.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "execute/group.h"
+
+namespace merganser {
+
+class JobStreams {
+ public:
+  JobStreams(const RunContext& context, std::size_t job);
+
+  std::size_t inputs() const { return inputs_.size(); }  // the base, if any, is the last one
+  DType dtype(std::size_t input) const { return inputs_[input].dtype; }
+  std::uint64_t size() const { return size_; }  // elements
+
+  // Elements [first, first + count) of one input, into the workspace.
+  std::span<const std::byte> read(std::size_t input, std::uint64_t first, std::size_t count,
+                                  Workspace& workspace) const;
+  void write(std::uint64_t first, std::span<const std::byte> bytes);
+  // Adds a chunk of the whole job to the hashes; every chunk once, after its write().
+  void hash(std::size_t chunk, std::span<const std::span<const std::byte>> inputs,
+            std::span<const std::byte> output);
+  void count_non_finite(std::size_t input, std::uint64_t count);
+  void count_non_finite_output(std::uint64_t count);
+  void finish();  // hands hashes and counts to the report
+
+ private:
+  struct Stream {
+    PlanInput from;
+    DType dtype;
+    std::unique_ptr<TensorHash> hash;  // null: not hashed, or by an earlier job
+    std::atomic<std::uint64_t> non_finite{0};
+    Stream(PlanInput f, DType d) : from(f), dtype(d) {}
+  };
+
+  void refuse_non_finite(const std::string& where, const std::string& tensor,
+                         std::uint64_t count) const;
+
+  RunContext context_;
+  std::size_t job_;
+  std::uint64_t size_;
+  std::deque<Stream> inputs_;  // a deque: streams do not move
+  std::unique_ptr<TensorHash> output_hash_;
+  std::atomic<std::uint64_t> output_non_finite_{0};
+};
+
+}  // namespace merganser

@@ -1,0 +1,56 @@
+// A worker's buffers: stored bytes of one chunk of every input, and the working blocks.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "method/merger.h"
+
+namespace merganser {
+
+class Buffer {
+ public:
+  // At least `bytes`, aligned for any vector; contents are lost when it grows.
+  std::span<std::byte> get(std::size_t bytes) {
+    if (bytes > size_) {
+      const std::size_t rounded = (bytes + 4095) / 4096 * 4096;
+      data_.reset(static_cast<std::byte*>(std::aligned_alloc(4096, rounded)));
+      if (!data_) throw std::bad_alloc();
+      size_ = rounded;
+    }
+    return {data_.get(), bytes};
+  }
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  std::unique_ptr<std::byte, Free> data_;
+  std::size_t size_ = 0;
+};
+
+class Workspace {
+ public:
+  Buffer& stored(std::size_t input) {
+    if (input >= stored_.size()) stored_.resize(input + 1);
+    return stored_[input];
+  }
+  Buffer& output() { return output_; }
+
+  // Working block number `index` in the working type.
+  template <class T>
+  T* block(std::size_t index) {
+    if (index >= blocks_.size()) blocks_.resize(index + 1);
+    return reinterpret_cast<T*>(blocks_[index].get(kBlock * sizeof(double)).data());
+  }
+
+ private:
+  std::vector<Buffer> stored_, blocks_;
+  Buffer output_;
+};
+
+}  // namespace merganser

@@ -1,0 +1,196 @@
+#include "kernels/dropout.h"
+
+#include <algorithm>
+#include <cassert>
+#include <type_traits>
+
+#include "kernels/reference.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/dropout.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace merganser {
+namespace HWY_NAMESPACE {
+namespace {
+
+#if HWY_TARGET == HWY_SCALAR
+
+template <class T>
+void zero_dropped(T* x, std::size_t n, RandomStream stream, std::uint64_t first,
+                  std::uint64_t threshold) {
+  reference::drop(x, n, stream, first, threshold);
+}
+
+#else
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using DU = hn::ScalableTag<std::uint64_t>;
+using VU = hn::Vec<DU>;
+
+constexpr std::uint32_t kMul0 = 0xD2511F53, kMul1 = 0xCD9E8D57;
+constexpr std::uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
+
+// Philox in 64-bit lanes, one counter a lane: a word is a lane's low half, the high half is rubbish
+// that the 32x32 -> 64 bit product does not look at. So a round is two products, two shifts and two
+// three-way xors.
+HWY_INLINE VU product(VU a, VU b) {
+  const hn::Repartition<std::uint32_t, DU> d32;
+  return hn::MulEven(hn::BitCast(d32, a), hn::BitCast(d32, b));
+}
+
+// 16-bit draws of the elements of `blocks` consecutive blocks from `block` on, in order; writes
+// whole vectors. All blocks have the same bits 32 and up.
+void draw(RandomStream stream, std::uint64_t block, std::size_t blocks, std::uint16_t* out) {
+  const DU du;
+  const hn::Repartition<std::uint16_t, DU> d16;
+  constexpr std::size_t kLanes = hn::MaxLanes(DU());
+  const auto k0 = static_cast<std::uint32_t>(stream.seed);
+  const auto k1 = static_cast<std::uint32_t>(stream.seed >> 32);
+  const std::uint64_t c1 = block >> 32;
+
+  // The first round and half of the second are the same for all: only c0 varies.
+  const std::uint64_t p1 = std::uint64_t{kMul1} * static_cast<std::uint32_t>(stream.stream);
+  const std::uint64_t a0 = (p1 >> 32) ^ c1 ^ k0;
+  const VU a1 = hn::Set(du, p1);
+  const VU a2_rest = hn::Set(du, (stream.stream >> 32) ^ k1);
+  const std::uint64_t q0 = std::uint64_t{kMul0} * static_cast<std::uint32_t>(a0);
+  const VU b2_known = hn::Set(du, (q0 >> 32) ^ (k1 + kWeyl1)), b3 = hn::Set(du, q0);
+  const VU b0_known = hn::Xor(a1, hn::Set(du, std::uint64_t{k0 + kWeyl0}));
+
+  const VU mul0 = hn::Set(du, std::uint64_t{kMul0}), mul1 = hn::Set(du, std::uint64_t{kMul1});
+  const VU low_half = hn::Set(du, std::uint64_t{0xFFFFFFFF});
+  VU key0[10], key1[10];
+  for (std::uint32_t round = 0; round < 10; ++round) {
+    key0[round] = hn::Set(du, std::uint64_t{k0 + round * kWeyl0});
+    key1[round] = hn::Set(du, std::uint64_t{k1 + round * kWeyl1});
+  }
+
+  // Lane 2i takes counter i and lane 2i+1 counter kLanes/2 + i: interleaving then yields them in
+  // order, in vectors of any length.
+  std::uint64_t order[kLanes];
+  for (std::size_t lane = 0; lane < kLanes; ++lane) order[lane] = lane / 2 + lane % 2 * kLanes / 2;
+  VU counter = hn::Add(hn::Set(du, block & 0xFFFFFFFF), hn::LoadU(du, order));
+  const VU step = hn::Set(du, std::uint64_t{kLanes});
+
+  for (std::size_t done = 0; done < blocks; done += kLanes) {
+    const VU p0 = product(counter, mul0);
+    counter = hn::Add(counter, step);
+    const VU q1 = product(hn::Xor(hn::ShiftRight<32>(p0), a2_rest), mul1);
+    VU w0 = hn::Xor(hn::ShiftRight<32>(q1), b0_known), w1 = q1;
+    VU w2 = hn::Xor(p0, b2_known), w3 = b3;
+    for (std::size_t round = 2; round < 10; ++round) {
+      const VU r0 = product(w0, mul0), r1 = product(w2, mul1);
+      w0 = hn::Xor3(hn::ShiftRight<32>(r1), w1, key0[round]);
+      w1 = r1;
+      w2 = hn::Xor3(hn::ShiftRight<32>(r0), w3, key1[round]);
+      w3 = r0;
+    }
+    const VU w01 = hn::Or(hn::And(w0, low_half), hn::ShiftLeft<32>(w1));
+    const VU w23 = hn::Or(hn::And(w2, low_half), hn::ShiftLeft<32>(w3));
+    hn::StoreU(hn::BitCast(d16, hn::InterleaveLower(du, w01, w23)), d16, out + 8 * done);
+    hn::StoreU(hn::BitCast(d16, hn::InterleaveUpper(du, w01, w23)), d16,
+               out + 8 * done + 4 * kLanes);
+  }
+}
+
+template <class T>
+HWY_INLINE auto load_draws(const std::uint16_t* draws) {
+  const hn::RebindToUnsigned<hn::ScalableTag<T> > du;
+  const auto narrow = hn::LoadU(hn::Rebind<std::uint16_t, decltype(du)>(), draws);
+  if constexpr (sizeof(T) == 4) {
+    return hn::PromoteTo(du, narrow);
+  } else {
+    return hn::PromoteTo(du, hn::PromoteTo(hn::Rebind<std::uint32_t, decltype(du)>(), narrow));
+  }
+}
+
+// Zeroes x[j] where draws[j] > limit, and tells whether a draw is equal to it.
+template <class T>
+bool apply(T* x, std::size_t n, const std::uint16_t* draws, std::uint32_t limit) {
+  const hn::ScalableTag<T> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const auto bound = hn::Set(di, static_cast<hn::TFromD<decltype(di)> >(limit));
+  auto ties = hn::Zero(di);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    const auto draw = hn::BitCast(di, load_draws<T>(draws + i));
+    const auto dropped = hn::RebindMask(d, hn::Gt(draw, bound));
+    ties = hn::Or(ties, hn::VecFromMask(di, hn::Eq(draw, bound)));
+    hn::StoreU(hn::IfThenZeroElse(dropped, hn::LoadU(d, x + i)), d, x + i);
+  }
+  bool tied = !hn::AllTrue(di, hn::Eq(ties, hn::Zero(di)));
+  for (; i < n; ++i) {
+    if (draws[i] > limit) x[i] = 0;
+    tied = tied || draws[i] == limit;
+  }
+  return tied;
+}
+
+template <class T>
+void zero_dropped(T* x, std::size_t n, RandomStream stream, std::uint64_t first,
+                  std::uint64_t threshold) {
+  if (threshold >> 32 != 0) return;
+  constexpr std::size_t kBlocks = 128;  // 2 KB of draws
+  alignas(64) std::uint16_t draws[8 * (kBlocks + hn::MaxLanes(DU()))];
+  const auto limit = static_cast<std::uint32_t>(threshold >> 16);
+  while (n != 0) {
+    const std::uint64_t block = first / 8;
+    const std::size_t skip = first % 8, want = (skip + n + 7) / 8;
+    const std::uint64_t to_carry = (std::uint64_t{1} << 32) - (block & 0xFFFFFFFF);
+    const auto blocks =
+        static_cast<std::size_t>(std::min<std::uint64_t>({want, kBlocks, to_carry}));
+    const std::size_t part = std::min(n, 8 * blocks - skip);
+    draw(stream, block, blocks, draws);
+    if (apply(x, part, draws + skip, limit)) {
+      for (std::size_t j = 0; j < part; ++j) {
+        if (draws[skip + j] == limit && !keeps(stream, first + j, threshold)) x[j] = 0;
+      }
+    }
+    x += part;
+    n -= part;
+    first += part;
+  }
+}
+
+#endif
+
+void DropF32(float* x, std::size_t n, RandomStream stream, std::uint64_t first,
+             std::uint64_t threshold) {
+  zero_dropped(x, n, stream, first, threshold);
+}
+
+void DropF64(double* x, std::size_t n, RandomStream stream, std::uint64_t first,
+             std::uint64_t threshold) {
+  zero_dropped(x, n, stream, first, threshold);
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace merganser
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace merganser {
+
+HWY_EXPORT(DropF32);
+HWY_EXPORT(DropF64);
+
+template <class T>
+void drop(T* x, std::size_t n, RandomStream stream, std::uint64_t first, std::uint64_t threshold) {
+  assert(threshold <= std::uint64_t{1} << 32);
+  if constexpr (std::is_same_v<T, float>) {
+    HWY_DYNAMIC_DISPATCH(DropF32)(x, n, stream, first, threshold);
+  } else {
+    HWY_DYNAMIC_DISPATCH(DropF64)(x, n, stream, first, threshold);
+  }
+}
+
+template void drop(float*, std::size_t, RandomStream, std::uint64_t, std::uint64_t);
+template void drop(double*, std::size_t, RandomStream, std::uint64_t, std::uint64_t);
+
+}  // namespace merganser
+#endif

@@ -1,0 +1,63 @@
+#include "kernels/dropout.h"
+
+#include <gmock/gmock.h>
+
+#include "kernels/kernel_test.h"
+#include "kernels/reference.h"
+
+namespace merganser {
+namespace {
+
+template <class T>
+class Drop : public ::testing::Test {};
+using Types = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(Drop, Types);
+
+constexpr RandomStream kStream{0x0123456789ABCDEF, 0xFEDCBA9876543210};
+
+template <class T>
+void compare(std::size_t n, std::uint64_t first, std::uint64_t threshold) {
+  const auto values = test_values<T>(n + 1, 1, Values::special);
+  auto fast = values, slow = values;
+  drop(fast.data() + 1, n, kStream, first, threshold);
+  reference::drop(slow.data() + 1, n, kStream, first, threshold);
+  ASSERT_TRUE(same(fast, slow)) << n << " from " << first << ", threshold " << threshold;
+}
+
+TYPED_TEST(Drop, EqualsKeeps) {
+  on_every_target([] {
+    for (const std::size_t n : test_sizes()) {
+      compare<TypeParam>(n, 0, keep_threshold(0.1));
+      compare<TypeParam>(n, 2048 * 77, keep_threshold(0.5));
+      compare<TypeParam>(n, 2048 + n % 8, keep_threshold(0.73));
+      compare<TypeParam>(n, 3, 0);
+      compare<TypeParam>(n, 3, 1);
+      compare<TypeParam>(n, 3, (std::uint64_t{1} << 32) - 1);
+      compare<TypeParam>(n, 3, std::uint64_t{1} << 32);
+    }
+  });
+}
+
+TYPED_TEST(Drop, CarriesIntoTheCountersSecondWord) {
+  const std::uint64_t carry = std::uint64_t{8} << 32;
+  on_every_target([&] {
+    for (std::uint64_t before = 0; before < 200; before += 7) {
+      compare<TypeParam>(300, carry - before, keep_threshold(0.4));
+    }
+    compare<TypeParam>(300, 5 * carry + 11, keep_threshold(0.4));
+  });
+}
+
+// A threshold whose upper half is some element's draw, so that its second draw decides.
+TYPED_TEST(Drop, Refines) {
+  on_every_target([] {
+    for (std::uint64_t element = 0; element < 64; ++element) {
+      const std::uint64_t upper = draw16(kStream, element), lower = draw16(kStream, element, true);
+      compare<TypeParam>(64, 0, upper << 16 | lower);
+      compare<TypeParam>(64, 0, (upper << 16 | lower) + 1);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace merganser

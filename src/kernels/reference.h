@@ -1,0 +1,281 @@
+// What each kernel computes, one element at a time and in plain C++. Tests and benchmarks compare
+// with it, the baseline runs it, and the vector code leaves the ends of spans to it.
+#pragma once
+
+#include <bit>
+#include <cassert>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "base/dtype.h"
+#include "base/random.h"
+#include "kernels/consensus.h"
+#include "kernels/float_format.h"
+#include "kernels/reduce.h"
+#include "kernels/select.h"
+
+namespace merganser::reference {
+
+// --- convert.h
+
+template <class Stored>
+Stored load(const std::byte* in) {
+  Stored value;
+  std::memcpy(&value, in, sizeof value);
+  return value;
+}
+
+template <class T>
+void widen(DType from, const std::byte* in, T* out, std::size_t n) {
+  constexpr auto exact = [](float x) -> T {
+    if constexpr (std::is_same_v<T, double>) return widen_f32(x);
+    return x;
+  };
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(in);
+  for (std::size_t i = 0; i < n; ++i) {
+    switch (from) {
+      case DType::f64:
+        assert((std::is_same_v<T, double>));
+        std::memcpy(out + i, in + 8 * i, sizeof(T));
+        break;
+      case DType::f32:
+        out[i] = exact(load<float>(in + 4 * i));
+        break;
+      case DType::f16:
+        out[i] = exact(widen_one<F16>(load<std::uint16_t>(in + 2 * i)));
+        break;
+      case DType::bf16:
+        out[i] = exact(widen_bf16(load<std::uint16_t>(in + 2 * i)));
+        break;
+      case DType::f8_e4m3:
+        out[i] = exact(widen_one<F8E4M3>(bytes[i]));
+        break;
+      case DType::f8_e5m2:
+        out[i] = exact(widen_one<F8E5M2>(bytes[i]));
+        break;
+      default:
+        assert(!"not a float type");
+    }
+  }
+}
+
+template <class T>
+void narrow(const T* in, DType to, std::byte* out, std::size_t n) {
+  constexpr auto rounded = [](T x) -> float {
+    if constexpr (std::is_same_v<T, double>) return round_to_odd(x);
+    return x;
+  };
+  const auto store = [out](std::size_t i, auto value) {
+    std::memcpy(out + i * sizeof value, &value, sizeof value);
+  };
+  for (std::size_t i = 0; i < n; ++i) {
+    switch (to) {
+      case DType::f64:
+        if constexpr (std::is_same_v<T, double>) {
+          store(i, in[i]);
+        } else {
+          store(i, widen_f32(in[i]));
+        }
+        break;
+      case DType::f32:
+        if constexpr (std::is_same_v<T, double>) {
+          store(i, narrow_f32(in[i]));
+        } else {
+          store(i, in[i]);
+        }
+        break;
+      case DType::f16:
+        store(i, static_cast<std::uint16_t>(narrow_one<F16>(rounded(in[i]))));
+        break;
+      case DType::bf16:
+        store(i, static_cast<std::uint16_t>(narrow_bf16(rounded(in[i]))));
+        break;
+      case DType::f8_e4m3:
+        store(i, static_cast<std::uint8_t>(narrow_one<F8E4M3>(rounded(in[i]))));
+        break;
+      case DType::f8_e5m2:
+        store(i, static_cast<std::uint8_t>(narrow_one<F8E5M2>(rounded(in[i]))));
+        break;
+      default:
+        assert(!"not a float type");
+    }
+  }
+}
+
+// --- blend.h
+
+template <class T>
+void add(const T* a, const T* b, T* out, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = a[i] + b[i];
+}
+
+template <class T>
+void subtract(const T* a, const T* b, T* out, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = a[i] - b[i];
+}
+
+template <class T>
+void scale(T factor, const T* x, T* out, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = factor * x[i];
+}
+
+template <class T>
+void divide(const T* x, T divisor, T* out, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = x[i] / divisor;
+}
+
+template <class T>
+void add_scaled(T factor, const T* x, T* out, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = out[i] + factor * x[i];
+}
+
+// From element `first` on: the vector code's end of the span.
+template <class T>
+void combine(std::span<const T> w, std::span<T* const> x, T* out, std::size_t n,
+             std::size_t first = 0) {
+  for (std::size_t j = first; j < n; ++j) {
+    T sum = w.empty() ? T{0} : w[0] * x[0][j];
+    for (std::size_t i = 1; i < w.size(); ++i) sum = sum + w[i] * x[i][j];
+    out[j] = sum;
+  }
+}
+
+// --- reduce.h
+
+inline constexpr std::size_t kSumLanes = 16;
+
+inline double fold(double (&lanes)[kSumLanes]) {
+  for (std::size_t half = kSumLanes / 2; half != 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+
+template <class T>
+double sum_abs(const T* x, std::size_t n) {
+  double lanes[kSumLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) lanes[i % kSumLanes] += std::abs(static_cast<double>(x[i]));
+  return fold(lanes);
+}
+
+template <class T>
+double dot(const T* x, const T* y, std::size_t n) {
+  double lanes[kSumLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) {
+    lanes[i % kSumLanes] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  }
+  return fold(lanes);
+}
+
+template <class T>
+std::size_t count_nonfinite(const T* x, std::size_t n) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < n; ++i) count += !std::isfinite(x[i]);
+  return count;
+}
+
+template <class T>
+Difference difference(const T* a, const T* b, std::size_t n) {
+  double ab[kSumLanes] = {}, aa[kSumLanes] = {}, bb[kSumLanes] = {}, dd[kSumLanes] = {};
+  double max_abs = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double x = a[i], y = b[i], d = x - y;
+    ab[i % kSumLanes] += x * y;
+    aa[i % kSumLanes] += x * x;
+    bb[i % kSumLanes] += y * y;
+    dd[i % kSumLanes] += d * d;
+    if (std::abs(d) > max_abs) max_abs = std::abs(d);
+  }
+  return {fold(ab), fold(aa), fold(bb), fold(dd), max_abs};
+}
+
+// --- select.h
+
+template <class T>
+auto magnitude(T x) {
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  return static_cast<Bits>(std::bit_cast<Bits>(x) & (~Bits{0} >> 1));
+}
+
+template <class T>
+void count_bracket(const T* x, std::size_t n, T low, T high, BracketCounts<T>& counts,
+                   std::vector<T>& inside) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto mag = magnitude(x[i]);
+    if (mag > magnitude(high)) {
+      ++counts.above;
+    } else if (mag == magnitude(high)) {
+      ++counts.at_high;
+    } else if (mag > magnitude(low)) {
+      inside.push_back(std::bit_cast<T>(mag));
+    } else if (mag == magnitude(low)) {
+      ++counts.at_low;
+    }
+  }
+}
+
+template <class T>
+std::size_t trim(T* x, std::size_t n, T threshold, std::size_t ties) {
+  std::size_t met = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto mag = magnitude(x[i]);
+    const bool tie = mag == magnitude(threshold);
+    if (!(mag > magnitude(threshold) || (tie && met < ties))) x[i] = 0;
+    met += tie;
+  }
+  return met;
+}
+
+// --- consensus.h
+
+template <class T>
+T vote(std::span<T* const> d, bool by_count, std::size_t j) {
+  T sum = 0;
+  for (const T* model : d) {
+    sum = sum + (by_count ? static_cast<T>((model[j] > 0) - (model[j] < 0)) : model[j]);
+  }
+  return sum;
+}
+
+template <class T>
+void consensus(std::span<T* const> d, std::span<const T> w, ConsensusRule rule, bool mean, T* out,
+               std::size_t n, std::size_t first = 0) {
+  for (std::size_t j = first; j < n; ++j) {
+    const T votes = vote(d, rule.by_count, j);
+    const bool positive = votes > 0 || (votes == 0 && rule.positive_on_zero);
+    T sum = 0, weight = 0;
+    for (std::size_t i = 0; i < d.size(); ++i) {
+      if (positive ? d[i][j] > 0 : d[i][j] < 0) {
+        sum = sum + d[i][j];
+        if (mean) weight = weight + w[i];
+      }
+    }
+    out[j] = mean ? sum / (weight == 0 ? T{1} : weight) : sum;
+  }
+}
+
+template <class T>
+void count_signs(std::span<T* const> d, bool by_count, SignCounts& counts, std::size_t n,
+                 std::size_t first = 0) {
+  for (std::size_t j = first; j < n; ++j) {
+    const T votes = vote(d, by_count, j);
+    counts.positive += votes > 0;
+    counts.negative += votes < 0;
+  }
+}
+
+// --- dropout.h
+
+template <class T>
+void drop(T* x, std::size_t n, RandomStream stream, std::uint64_t first, std::uint64_t threshold) {
+  for (std::size_t j = 0; j < n; ++j) {
+    if (!keeps(stream, first + j, threshold)) x[j] = 0;
+  }
+}
+
+}  // namespace merganser::reference

@@ -1,0 +1,12 @@
+// Files that this program writes beside the weights. Private to this layer.
+#pragma once
+
+namespace merganser::names {
+
+inline constexpr const char* kConfig = "config.json";
+inline constexpr const char* kCard = "README.md";
+inline constexpr const char* kRecipe = "merganser_recipe.yml";
+inline constexpr const char* kProvenance = "merganser_provenance.json";
+inline constexpr const char* kTemplate = "chat_template.jinja";
+
+}  // namespace merganser::names

@@ -1,0 +1,164 @@
+#include "layout/output_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "layout/names.h"
+
+namespace merganser {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error refused(int code, std::string_view action, const fs::path& path) {
+  return Error(ErrorKind::io,
+               fmt::format("cannot {}: {}", action, std::generic_category().message(code)))
+      .in_file(path.string());
+}
+
+// ".NAME.merganser-", for the lock and the folders. A name that leaves no room for more is cut, and
+// told apart by its hash.
+std::string hidden_prefix(const fs::path& target) {
+  std::string name = target.filename().string();
+  if (name.size() > 200) {
+    name = fmt::format("{}-{:016x}", name.substr(0, 150), hash64(name));
+  }
+  return fmt::format(".{}.merganser-", name);
+}
+
+// PID-COUNT, as below; not the lock, nor what belongs to a target whose name begins like this one.
+bool is_run_number(std::string_view tail) {
+  const auto dash = tail.find('-');
+  if (dash == tail.npos || dash == 0 || dash + 1 == tail.size()) return false;
+  return tail.find_first_not_of("0123456789", dash + 1) == tail.npos &&
+         tail.find_first_not_of("0123456789") == dash;
+}
+
+void remove_leftovers(const fs::path& parent, const std::string& prefix) {
+  std::vector<fs::path> found;
+  std::error_code code;
+  for (fs::directory_iterator at(parent, code), end; !code && at != end; at.increment(code)) {
+    const std::string name = at->path().filename().string();
+    if (name.starts_with(prefix) && is_run_number(std::string_view(name).substr(prefix.size()))) {
+      found.push_back(at->path());
+    }
+  }
+  // What cannot be removed does not stop this run: it takes another name.
+  for (const fs::path& path : found) fs::remove_all(path, code);
+}
+
+// Not mkdtemp: that makes a private folder, and the output should have ordinary permissions.
+fs::path make_folder(const fs::path& parent, const std::string& prefix) {
+  for (unsigned count = 0;; ++count) {
+    fs::path path = parent / fmt::format("{}{}-{}", prefix, ::getpid(), count);
+    if (::mkdir(path.c_str(), 0777) == 0) return path;
+    if (errno != EEXIST || count == 10'000) throw refused(errno, "create this folder", path);
+  }
+}
+
+}  // namespace
+
+// A file that the running process holds locked; the system frees it however the process ends.
+class OutputFolder::Lock {
+ public:
+  Lock(fs::path path, const fs::path& target) : path_(std::move(path)) {
+    while (!try_lock(target)) {
+    }
+  }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+  ~Lock() {
+    if (fd_ < 0) return;
+    // While it is still locked: whoever waits for this very file sees below that it is gone.
+    ::unlink(path_.c_str());
+    ::close(fd_);
+  }
+
+  bool held() const { return fd_ >= 0; }
+
+ private:
+  // False: the file was removed by its holder between our opening and locking it.
+  bool try_lock(const fs::path& target) {
+    const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0) throw refused(errno, "create this lock file", path_);
+    int code = 0;
+    do {
+      code = ::flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    } while (code == EINTR);
+    if (code == EWOULDBLOCK) {
+      ::close(fd);
+      throw Error(ErrorKind::usage, fmt::format("another run is writing to '{}'", target.string()))
+          .hint("wait for it, or choose another name");
+    }
+    if (code != 0) {  // a file system without locks
+      ::unlink(path_.c_str());
+      ::close(fd);
+      return true;
+    }
+    struct stat ours {
+    }, there{};
+    if (::fstat(fd, &ours) == 0 && ::stat(path_.c_str(), &there) == 0 &&
+        ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) {
+      fd_ = fd;
+      return true;
+    }
+    ::close(fd);
+    return false;
+  }
+
+  fs::path path_;
+  int fd_ = -1;
+};
+
+OutputFolder::OutputFolder(const fs::path& target, bool single_file)
+    : target_(resolve_target(target)), single_file_(single_file) {
+  const fs::path parent = target_.parent_path();
+  const std::string prefix = hidden_prefix(target_);
+  lock_ = std::make_unique<Lock>(parent / (prefix + "lock"), target);
+  if (lock_->held()) remove_leftovers(parent, prefix);
+  path_ = make_folder(parent, prefix);
+}
+
+OutputFolder::~OutputFolder() {
+  std::error_code ignored;
+  if (!path_.empty()) fs::remove_all(path_, ignored);
+}
+
+void OutputFolder::install(bool replace) {
+  if (!single_file_) {
+    sync_folder(path_);
+    merganser::install(path_, target_, replace);
+    path_.clear();
+    return;
+  }
+  fs::path weights;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_)) {
+    if (entry.path().extension() == ".safetensors") weights = entry.path();
+  }
+  const fs::path provenance = path_ / names::kProvenance, beside = provenance_beside(target_);
+  std::error_code ignored;
+  if (!replace && fs::exists(fs::symlink_status(beside, ignored))) {
+    throw Error(ErrorKind::usage, "the output's provenance exists already")
+        .in_file(beside.string());
+  }
+  merganser::install(weights, target_, replace);
+  if (fs::exists(provenance, ignored)) merganser::install(provenance, beside, replace);
+}
+
+fs::path provenance_beside(const fs::path& file) {
+  fs::path stem = file;
+  if (stem.extension() == ".safetensors") stem.replace_extension();
+  return stem += ".merganser.json";
+}
+
+}  // namespace merganser

@@ -1,0 +1,77 @@
+// Everything of an output but its weights: where it is put together, and what stands beside them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/hash.h"
+#include "plan/plan.h"
+
+namespace merganser {
+
+// What a run learnt that its plan could not know. The same for every run of one plan: no clock,
+// host, thread count or instruction set.
+struct ProvenanceFacts {
+  std::string version;  // of this program
+  HashKind hash = HashKind::xxh3;
+  std::vector<std::string> output_hashes;  // by job; "" or absent: none was taken
+  std::map<std::pair<std::size_t, std::size_t>, std::string> input_hashes;  // (model, tensor)
+  std::vector<std::uint64_t> output_non_finite;                             // by job
+  std::map<std::pair<std::size_t, std::size_t>, std::uint64_t> input_non_finite;
+};
+
+// Before any work. Throws Error(usage) for a target that is, holds or lies in an input (whatever
+// links and ".." lead there), that exists while `replace` is false, that is a folder where a file
+// comes out or the other way round, or whose parent is not there; Error(io) for a parent that
+// cannot be written to and for a disk without room.
+void check_target(const Plan& plan, const std::filesystem::path& target, bool replace);
+
+// The target's real place: absolute, links followed, no "..". Throws Error.
+std::filesystem::path resolve_target(const std::filesystem::path& target);
+
+// A hidden folder beside the target that becomes the target, or vanishes. While it lives, no other
+// run can write to the same target: Error(usage). What a killed run left is removed.
+class OutputFolder {
+ public:
+  // `single_file`: the target is a file, the one .safetensors in this folder.
+  OutputFolder(const std::filesystem::path& target, bool single_file);
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+  ~OutputFolder();
+
+  // Always a folder, also for a single file.
+  const std::filesystem::path& path() const { return path_; }
+  std::string title() const { return target_.filename().string(); }  // for the model card
+
+  // After everything is written. A single file's provenance goes beside it: "x.safetensors" gets
+  // "x.merganser.json".
+  void install(bool replace);
+
+ private:
+  class Lock;
+
+  std::filesystem::path target_, path_;
+  bool single_file_ = false;
+  std::unique_ptr<Lock> lock_;
+};
+
+// Where a single file's provenance stands.
+std::filesystem::path provenance_beside(const std::filesystem::path& file);
+
+// The reference's files that the output takes over byte for byte, in name order.
+std::vector<std::string> companion_list(const Plan& plan);
+// Room that all but the weights need on the disk; an estimate for what is written anew.
+std::uint64_t companion_bytes(const Plan& plan);
+
+// All but the weights and their index, synced: config, the reference's other files, chat template,
+// recipe, model card, provenance. For a single file the provenance alone. `title` heads the card.
+void write_companions(const Plan& plan, const ProvenanceFacts& facts,
+                      const std::filesystem::path& folder, const std::string& title);
+
+}  // namespace merganser

@@ -1,0 +1,235 @@
+#include "layout/provenance.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "recipe/format.h"
+
+namespace merganser {
+namespace {
+
+std::string_view name_of(PlanJob::Action action) {
+  switch (action) {
+    case PlanJob::Action::merge:
+      return "merge";
+    case PlanJob::Action::copy:
+      return "copy";
+    case PlanJob::Action::integers:
+      return "integers";
+  }
+  return "";
+}
+
+Json to_json(const Settings::Table& table) {
+  Json result = Json::object();
+  for (const auto& [name, value] : table) {
+    std::visit([&, key = name](const auto& plain) { result[key] = plain; }, value);
+  }
+  return result;
+}
+
+Json strings(const Plan& plan, const std::vector<std::string>& sentences) {
+  Json result = Json::array();
+  for (const std::string& sentence : sentences) result.push_back(as_written(plan, sentence));
+  return result;
+}
+
+// Text of a JSON object, member by member.
+class Writer {
+ public:
+  void member(std::string_view name, const Json& value) { raw(name, json_line(value)); }
+
+  void raw(std::string_view name, std::string_view value) {
+    text_ += fmt::format("{}\n  {}: {}", text_ == "{" ? "" : ",", quoted(name), value);
+  }
+
+  // One item a line.
+  void lines(std::string_view name, const std::vector<std::string>& items, char open = '[') {
+    std::string value(1, open);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      value += fmt::format("{}\n    {}", i == 0 ? "" : ",", items[i]);
+    }
+    if (!items.empty()) value += "\n  ";
+    raw(name, value += open == '[' ? ']' : '}');
+  }
+
+  std::string finish() && { return std::move(text_ += "\n}\n"); }
+
+  static std::string quoted(std::string_view text) { return json_line(Json(std::string(text))); }
+
+ private:
+  std::string text_ = "{";
+};
+
+class Teller {
+ public:
+  Teller(const Plan& plan, const ProvenanceFacts& facts, const Lineage& lineage)
+      : plan_(plan), facts_(facts), lineage_(lineage) {}
+
+  std::string model(std::size_t index) const {
+    const PlanModel& model = plan_.models[index];
+    Json line = {{"ref", model.ref.to_string()}, {"role", is_base(index) ? "base" : "input"}};
+    if (index == plan_.reference) line["reference"] = true;
+    if (const std::string& config = model.source->checkpoint().config_text(); !config.empty()) {
+      const auto hasher = Hasher::make(HashKind::sha256);
+      hasher->update(std::as_bytes(std::span(config)));
+      line["config"] = hasher->finish();
+    }
+    if (!model.prefix_removed.empty()) line["prefix_removed"] = model.prefix_removed;
+    if (!model.prefix_added.empty()) line["prefix_added"] = model.prefix_added;
+    if (!lineage_.of_model[index].empty()) line["provenance"] = lineage_.of_model[index];
+    return json_line(line);
+  }
+
+  std::string tensor(std::size_t index) const {
+    const PlanJob& job = plan_.jobs[index];
+    Json line = {{"name", job.output.name},
+                 {"dtype", safetensors_name(job.output.dtype)},
+                 {"shape", job.output.shape},
+                 {"action", name_of(job.action)}};
+    line["inputs"] = inputs(job.inputs);
+    if (job.base) line["base"] = input(*job.base);
+    if (!job.unread.empty()) line["unread"] = inputs(job.unread);
+    if (Json parameters = settings(job.settings); !parameters.empty()) {
+      line["parameters"] = std::move(parameters);
+    }
+    if (!job.note.empty()) line["note"] = as_written(plan_, job.note);
+    if (index < facts_.output_hashes.size() && !facts_.output_hashes[index].empty()) {
+      line["hash"] = facts_.output_hashes[index];
+    }
+    if (index < facts_.output_non_finite.size() && facts_.output_non_finite[index] > 0) {
+      line["nan_or_inf"] = facts_.output_non_finite[index];
+    }
+    return json_line(line);
+  }
+
+  std::string left_out(const LeftOut& entry) const {
+    return json_line(Json{{"model", entry.model},
+                          {"tensor", entry.tensor},
+                          {"reason", as_written(plan_, entry.reason)}});
+  }
+
+ private:
+  bool is_base(std::size_t index) const {
+    const auto& base = plan_.recipe.base_model;
+    return base && plan_.models[index].ref.same_as(*base);
+  }
+
+  Json input(const PlanInput& input) const {
+    const std::pair key(input.model, input.tensor);
+    Json line = {{"model", input.model},
+                 {"tensor", plan_.models[input.model].source->headers()[input.tensor].name}};
+    if (const auto hash = facts_.input_hashes.find(key);
+        hash != facts_.input_hashes.end() && !hash->second.empty()) {
+      line["hash"] = hash->second;
+    }
+    if (const auto count = facts_.input_non_finite.find(key);
+        count != facts_.input_non_finite.end() && count->second > 0) {
+      line["nan_or_inf"] = count->second;
+    }
+    return line;
+  }
+
+  Json inputs(const std::vector<PlanInput>& list) const {
+    Json result = Json::array();
+    for (const PlanInput& item : list) result.push_back(input(item));
+    return result;
+  }
+
+  // The table of an input lies at its place in "inputs"; where a tensor is copied because of the
+  // settings, all inputs' tables are there, in the recipe's order.
+  static Json settings(const Settings& settings) {
+    Json result = Json::object();
+    if (!settings.shared.empty()) result["shared"] = to_json(settings.shared);
+    const auto filled = [](const Settings::Table& table) { return !table.empty(); };
+    if (std::ranges::any_of(settings.per_input, filled)) {
+      Json tables = Json::array();
+      for (const Settings::Table& table : settings.per_input) tables.push_back(to_json(table));
+      result["per_input"] = std::move(tables);
+    }
+    return result;
+  }
+
+  const Plan& plan_;
+  const ProvenanceFacts& facts_;
+  const Lineage& lineage_;
+};
+
+Json tell(const FolderContents& contents) {
+  Json copied = Json::array(), left_out = Json::object();
+  for (const CompanionFile& file : contents.companions.copied) copied.push_back(file.name);
+  for (const LeftOutFile& file : contents.companions.left_out) left_out[file.name] = file.reason;
+  return {{"copied", copied}, {"written", contents.written}, {"left_out", left_out}};
+}
+
+Json dtype_json(const std::optional<DType>& dtype) {
+  return dtype ? Json(torch_name(*dtype)) : Json(nullptr);
+}
+
+}  // namespace
+
+std::string as_written(const Plan& plan, std::string sentence) {
+  std::vector<const PlanModel*> models;
+  for (const PlanModel& model : plan.models) models.push_back(&model);
+  // The longest first: "m/one" before "m".
+  std::ranges::stable_sort(models, [](const PlanModel* a, const PlanModel* b) {
+    return a->path.native().size() > b->path.native().size();
+  });
+  for (const PlanModel* model : models) {
+    const std::string found = model->path.string(), written = model->ref.to_string();
+    if (found.empty() || found == written) continue;
+    for (std::size_t at = 0; (at = sentence.find(found, at)) != sentence.npos;) {
+      sentence.replace(at, found.size(), written);
+      at += written.size();
+    }
+  }
+  return sentence;
+}
+
+std::string recipe_text(const Plan& plan) {
+  return plan.recipe.text.empty() ? to_yaml(plan.recipe) : plan.recipe.text;
+}
+
+std::string provenance_text(const Plan& plan, const ProvenanceFacts& facts, const Lineage& lineage,
+                            const FolderContents& contents) {
+  const Teller teller(plan, facts, lineage);
+  std::vector<std::string> models, tensors, left_out, ancestors;
+  for (std::size_t i = 0; i < plan.models.size(); ++i) models.push_back(teller.model(i));
+  for (std::size_t i = 0; i < plan.jobs.size(); ++i) tensors.push_back(teller.tensor(i));
+  for (const LeftOut& entry : plan.left_out) left_out.push_back(teller.left_out(entry));
+  for (const auto& [key, line] : lineage.ancestors) {
+    ancestors.push_back(fmt::format("{}: {}", Writer::quoted(key), line));
+  }
+  std::vector<std::string> notes = plan.notes;
+  notes.insert(notes.end(), contents.companions.notes.begin(), contents.companions.notes.end());
+  notes.insert(notes.end(), lineage.notes.begin(), lineage.notes.end());
+
+  Writer writer;
+  writer.member("merganser", facts.version);
+  writer.member("format", 1);
+  writer.member("method", plan.method->name);
+  writer.member("seed", plan.recipe.seed);
+  writer.member("dtype", dtype_json(plan.recipe.dtype));
+  writer.member("out_dtype", dtype_json(plan.recipe.out_dtype));
+  writer.member("hash", merganser::name_of(facts.hash));
+  if (!plan.options.only.empty()) writer.member("only", plan.options.only);
+  if (plan.options.allow_mixed_architectures) writer.member("allow_mixed_architectures", true);
+  writer.member("recipe", recipe_text(plan));
+  writer.lines("models", models);
+  writer.lines("tensors", tensors);
+  writer.lines("left_out", left_out);
+  writer.member("warnings", strings(plan, plan.warnings));
+  writer.member("notes", strings(plan, notes));
+  writer.member("companions", tell(contents));
+  writer.lines("ancestors", ancestors, '{');
+  return std::move(writer).finish();
+}
+
+}  // namespace merganser

@@ -1,0 +1,41 @@
+// What the two DARE methods share: random sparsification, rescaled by L1 or by 1/density.
+#pragma once
+
+#include <vector>
+
+#include "methods/parts/task_vectors.h"
+
+namespace merganser::methods {
+
+inline std::vector<Parameter> dare_parameters(bool elect) {
+  std::vector<Parameter> parameters = {
+      weight_parameter(), density_parameter("Probability that an entry is kept (1 - p)."),
+      normalize_parameter(false), lambda_parameter(), rescale_parameter(true),
+      rescale_mode_parameter()};
+  if (elect) {
+    parameters.push_back(vote_parameter());
+    parameters.push_back(zero_sign_parameter());
+  }
+  parameters.push_back(int8_mask_parameter());
+  return parameters;
+}
+
+inline Outline dare_outline(const Settings& settings) {
+  unsigned reductions = rescale_of(settings) == Rescale::l1 ? 1 : 0;
+  if (settings.shared.contains("zero_sign") && settings.choice("zero_sign") == "majority") {
+    ++reductions;
+  }
+  return task_vector_outline(settings, reductions);
+}
+
+template <class T, bool elect>
+std::unique_ptr<Merger<T>> make_dare(MergeGroup group) {
+  const Settings& settings = group.tensors[0].settings;
+  TaskVectorOptions options;
+  if constexpr (elect) options = election_of(settings);
+  options.rescale = rescale_of(settings);
+  auto sparsifier = drop_at_random<T>(group);
+  return merge_task_vectors<T>(std::move(group), std::move(sparsifier), options);
+}
+
+}  // namespace merganser::methods

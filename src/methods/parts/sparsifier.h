@@ -1,0 +1,50 @@
+// How task vectors lose entries before they are added: not at all, by magnitude (TIES), at random
+// (DARE). A sparsifier works on all inputs of a group and may ask for passes of its own.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "method/merger.h"
+
+namespace merganser::methods {
+
+template <class T>
+class Sparsifier {
+ public:
+  using Pass = typename Merger<T>::Pass;
+  virtual ~Sparsifier() = default;
+
+  // As in Merger.
+  virtual std::optional<Pass> next_pass() const { return std::nullopt; }
+  virtual std::unique_ptr<Partial> partial(std::size_t /*tensor*/) const { return nullptr; }
+  virtual void reduce(const Block<T>&, Partial&) const {}
+  virtual void fold(std::size_t /*tensor*/, std::span<const std::unique_ptr<Partial>>) {}
+  virtual void end_pass() {}
+
+  // Zeroes what is dropped, in place. The cursor is that of the block's chunk.
+  virtual std::unique_ptr<Cursor> cursor(std::size_t /*tensor*/, std::size_t /*chunk*/) const {
+    return nullptr;
+  }
+  virtual void apply(const Block<T>&, Cursor*) const {}
+  // False where apply() leaves this tensor's inputs whole.
+  virtual bool drops(std::size_t /*tensor*/) const { return true; }
+};
+
+// Keeps everything.
+template <class T>
+std::unique_ptr<Sparsifier<T>> keep_all();
+
+// Keeps the `density` share of largest magnitudes of each input over the whole group: one tensor, or
+// the whole model (densities must then not vary by tensor; the first tensor's is taken, and all
+// tensors must have all inputs). TIES, Yadav et al. 2023, "trim".
+template <class T>
+std::unique_ptr<Sparsifier<T>> trim_by_magnitude(const MergeGroup& group);
+
+// Keeps each element with probability `density`, by the stream (seed, tensor name, model number).
+// DARE, Yu et al. 2023. The layout of the streams is in docs/numerics.md.
+template <class T>
+std::unique_ptr<Sparsifier<T>> drop_at_random(const MergeGroup& group);
+
+}  // namespace merganser::methods

@@ -1,0 +1,198 @@
+#include "plan/models.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <unordered_set>
+#include <utility>
+
+#include "base/error.h"
+#include "checkpoint/checkpoint.h"
+
+namespace merganser {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path locate(const ModelRef& ref, const std::string& recipe_file) {
+  const fs::path path(ref.path);
+  std::error_code ignored;
+  if (path.is_absolute() || fs::exists(path, ignored) || recipe_file.empty()) return path;
+  const fs::path beside = fs::path(recipe_file).parent_path() / path;
+  return fs::exists(beside, ignored) ? beside : path;
+}
+
+using Names = std::unordered_set<std::string>;
+
+std::size_t shared_names(const std::vector<std::string>& names, const Names& known) {
+  return static_cast<std::size_t>(std::count_if(
+      names.begin(), names.end(), [&](const std::string& name) { return known.contains(name); }));
+}
+
+struct Bridge {
+  std::string removed, added;
+  std::size_t matches = 0;
+};
+
+std::string cross(const Bridge& bridge, const std::string& name) {
+  if (!bridge.removed.empty()) {
+    return name.starts_with(bridge.removed) ? name.substr(bridge.removed.size()) : name;
+  }
+  return bridge.added + name;
+}
+
+// Every dotted prefix of the names: "bert.", "bert.encoder.", …
+std::set<std::string> prefixes_of(const std::vector<std::string>& names) {
+  std::set<std::string> prefixes;
+  for (const std::string& name : names) {
+    // A task model wraps its encoder in one or two names; deeper prefixes would match by accident.
+    std::size_t dot = name.find('.');
+    for (int depth = 0; depth < 2 && dot != std::string::npos; ++depth) {
+      prefixes.insert(name.substr(0, dot + 1));
+      dot = name.find('.', dot + 1);
+    }
+  }
+  return prefixes;
+}
+
+// The one prefix that makes most of the smaller model's names equal; nothing if two do as well.
+std::optional<Bridge> find_bridge(const std::vector<std::string>& names,
+                                  const std::vector<std::string>& reference) {
+  const Names known(reference.begin(), reference.end());
+  const std::size_t plain = shared_names(names, known);
+  const std::size_t wanted = std::min(names.size(), reference.size()) / 2 + 1;
+  if (plain >= wanted) return std::nullopt;
+  std::vector<Bridge> found;
+  const auto consider = [&](Bridge bridge) {
+    for (const std::string& name : names) bridge.matches += known.contains(cross(bridge, name));
+    if (bridge.matches >= wanted) found.push_back(std::move(bridge));
+  };
+  for (const std::string& prefix : prefixes_of(names)) consider({prefix, "", 0});
+  for (const std::string& prefix : prefixes_of(reference)) consider({"", prefix, 0});
+  if (found.empty()) return std::nullopt;
+  const auto fewer = [](const Bridge& a, const Bridge& b) { return a.matches < b.matches; };
+  const auto best = std::max_element(found.begin(), found.end(), fewer);
+  const auto equal = std::count_if(found.begin(), found.end(), [&](const Bridge& bridge) {
+    return bridge.matches == best->matches;
+  });
+  if (equal != 1) return std::nullopt;
+  return *best;
+}
+
+void map_by_role(PlanModel& model, const PlanModel& reference) {
+  const Json* config = model.source->checkpoint().config();
+  const Json* reference_config = reference.source->checkpoint().config();
+  if (config == nullptr || reference_config == nullptr) {
+    throw Error(ErrorKind::mismatch, "mixed architectures need a config.json in every model")
+        .in_file((config == nullptr ? model : reference).path.string());
+  }
+  const std::vector<std::string> reasons = reference.architecture.incompatibilities(
+      *reference_config, model.architecture, *config);
+  if (!reasons.empty()) {
+    const std::string more =
+        reasons.size() > 1 ? fmt::format(" (and {} more differences)", reasons.size() - 1) : "";
+    throw Error(ErrorKind::mismatch,
+                fmt::format("{} layers do not fit among {} layers: {}{}",
+                            model.architecture.family(), reference.architecture.family(),
+                            reasons.front(), more))
+        .in_file(model.path.string());
+  }
+  for (std::string& name : model.names) {
+    const TensorPlace place = model.architecture.place(name);
+    const auto mapped =
+        place.role.empty()
+            ? std::nullopt
+            : reference.architecture.name_for_role(place.role, place.layer.value_or(0));
+    // Without a role it has no name there: left out, or an error where a slice needs it.
+    name = mapped.value_or("");
+  }
+}
+
+void bridge_prefix(PlanModel& model, const PlanModel& target, std::vector<std::string>& notes) {
+  const auto bridge = find_bridge(model.names, target.names);
+  if (!bridge) return;
+  for (std::string& name : model.names) name = cross(*bridge, name);
+  model.prefix_removed = bridge->removed;
+  model.prefix_added = bridge->added;
+  const bool added = bridge->removed.empty();
+  notes.push_back(fmt::format("{}: names are read {} the prefix '{}' ({} of {} tensors match)",
+                              model.path.string(), added ? "with" : "without",
+                              added ? bridge->added : bridge->removed, bridge->matches,
+                              model.names.size()));
+}
+
+}  // namespace
+
+PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
+  if (!ref.lora_path.empty()) {
+    throw Error(ErrorKind::unsupported,
+                fmt::format("'{}' names a LoRA adapter, which this version does not merge yet",
+                            ref.to_string()))
+        .in_file(recipe_file)
+        .at(ref.mark.line, ref.mark.column)
+        .hint("merge the adapter into its base first");
+  }
+  PlanModel model;
+  model.ref = ref;
+  model.path = locate(ref, recipe_file);
+  model.source = std::make_shared<FileSource>(Checkpoint::open(model.path));
+  const Checkpoint& checkpoint = model.source->checkpoint();
+  model.architecture = Architecture::resolve(checkpoint.config(), model.source->headers(),
+                                             ref.override_architecture);
+  for (const TensorInfo& header : model.source->headers()) model.names.push_back(header.name);
+  model.used.assign(model.names.size(), false);
+  return model;
+}
+
+std::vector<PlanModel> open_models(const Recipe& recipe) {
+  std::vector<PlanModel> models;
+  for (const ModelRef& ref : recipe.referenced_models()) {
+    models.push_back(open_model(ref, recipe.file));
+  }
+  return models;
+}
+
+void bridge_names(std::vector<PlanModel>& models, std::size_t reference, bool allow_mixed,
+                  std::vector<std::string>& notes) {
+  const PlanModel& target = models[reference];
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    if (i == reference) continue;
+    PlanModel& model = models[i];
+    const bool known = !model.architecture.inferred() && !target.architecture.inferred();
+    if (known && model.architecture.family() != target.architecture.family()) {
+      if (!allow_mixed) {
+        throw Error(ErrorKind::mismatch,
+                    fmt::format("its architecture is {}, but {} is {}",
+                                model.architecture.family(), target.path.string(),
+                                target.architecture.family()))
+            .in_file(model.path.string())
+            .hint("--allow-mixed-architectures stacks layers of different families that fit");
+      }
+      map_by_role(model, target);
+      notes.push_back(fmt::format("{}: {} tensors are named by their role in {}",
+                                  model.path.string(), model.architecture.family(),
+                                  target.architecture.family()));
+      continue;
+    }
+    bridge_prefix(model, target, notes);
+  }
+}
+
+void bridge_prefixes(std::vector<PlanModel>& models, std::size_t reference,
+                     std::vector<std::string>& notes) {
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    if (i != reference) bridge_prefix(models[i], models[reference], notes);
+  }
+}
+
+std::size_t model_index(const std::vector<PlanModel>& models, const ModelRef& ref) {
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    if (models[i].ref.same_as(ref)) return i;
+  }
+  throw Error(ErrorKind::recipe, fmt::format("model '{}' is not part of the recipe", ref.to_string()))
+      .at(ref.mark.line, ref.mark.column);
+}
+
+}  // namespace merganser

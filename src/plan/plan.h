@@ -1,0 +1,90 @@
+// What a merge will do, computed from headers alone: a printable value. It touches no tensor data.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "architecture/architecture.h"
+#include "base/json.h"
+#include "base/tensor_info.h"
+#include "checkpoint/shards.h"
+#include "method/descriptor.h"
+#include "recipe/recipe.h"
+#include "source/source.h"
+
+namespace merganser {
+
+struct PlanOptions {
+  std::uint64_t max_shard = 5'000'000'000;  // bytes of data in a file
+  std::string only;                         // glob on output names; "" = all
+  bool allow_mixed_architectures = false;
+};
+
+struct PlanModel {
+  ModelRef ref;
+  std::filesystem::path path;  // as found
+  std::shared_ptr<const FileSource> source;
+  Architecture architecture;
+  std::string prefix_removed, prefix_added;  // bridge from its names to the reference model's
+  std::vector<std::string> names;            // of its tensors, in the reference model's naming
+  std::vector<bool> used;                    // of its tensors: some job reads it, or names it at weight 0
+};
+
+struct PlanInput {
+  std::size_t model = 0;   // index in Plan::models
+  std::size_t tensor = 0;  // index in that source's headers
+};
+
+struct PlanJob {
+  enum class Action {
+    merge,     // through the method
+    copy,      // `inputs[0]`, bit for bit or converted to the output's dtype
+    integers,  // not floats: equal ones are copied, else the recipe's rule
+  };
+
+  TensorInfo output;
+  TensorPlace place;
+  Action action = Action::merge;
+  std::optional<PlanInput> base;
+  std::vector<PlanInput> inputs;  // those that are read, the base not counted where it is the origin
+  Settings settings;              // of these inputs
+  std::vector<PlanInput> unread;  // weight exactly 0
+  unsigned sweeps = 1;
+  bool whole_model = false;
+  bool f64 = false;  // working type
+  std::string note;
+};
+
+struct LeftOut {
+  std::size_t model = 0;
+  std::string tensor, reason;
+};
+
+struct Plan {
+  Recipe recipe;
+  PlanOptions options;
+  const Descriptor* method = nullptr;
+  std::vector<PlanModel> models;  // in order of first appearance in the recipe
+  std::size_t reference = 0;      // whose naming, config and other files the output takes
+  std::vector<PlanJob> jobs;      // sorted by output name
+  std::vector<LeftOut> left_out;
+  std::vector<std::string> warnings;
+  std::vector<std::string> notes;  // bridged prefixes, ties, rules applied
+  std::shared_ptr<const Json> config;  // of the output; null where the reference has none
+  bool single_file = false;            // a .safetensors file in, a .safetensors file out
+  ShardPlan shards;
+  std::uint64_t bytes_read = 0, bytes_written = 0;
+
+  std::vector<TensorInfo> outputs() const;
+};
+
+// Opens every model's headers and decides everything. Relative paths of models are looked up in the
+// working folder first (as MergeKit does), then beside the recipe. Throws Error.
+Plan make_plan(Recipe recipe, const Descriptor& method, const PlanOptions& options);
+
+}  // namespace merganser

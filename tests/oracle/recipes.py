@@ -1,0 +1,227 @@
+"""Recipes over the three stories260k checkpoints, one for each rule that a merge may get wrong."""
+
+from support.recipe import models
+
+LAYERS = 5
+T_GRADIENTS = [
+    {"filter": "self_attn", "value": [0, 0.5, 0.3, 0.7, 1]},
+    {"filter": "mlp", "value": [1, 0.5, 0.7, 0.3, 0]},
+    {"value": 0.5},
+]
+
+
+def part(model, first, last, **parameters):
+    """One source of a slice."""
+    source = {"model": str(model), "layer_range": [first, last]}
+    return {**source, "parameters": parameters} if parameters else source
+
+
+def all_recipes(stories):
+    b, s, i = (str(stories / name) for name in ("base", "shakespeare", "inaugural"))
+    return {
+        **linear(b, s, i),
+        **slerp(b, s, i),
+        **task_arithmetic(b, s, i),
+        **ties(b, s, i),
+        **dare(b, s, i),
+        **passthrough(b, s, i),
+        **forms(b, s, i),
+    }
+
+
+def linear(b, s, i):
+    of = lambda **more: {"merge_method": "linear", **more}
+    return {
+        "linear": of(models=models(s, i, weight=[0.7, 0.3])),
+        "linear of three": of(models=models(b, s, i, weight=[0.2, 0.5, 0.9])),
+        "linear, global weight": of(models=models(s, i), parameters={"weight": 1.0}),
+        "linear, not normalised": of(
+            models=models(s, i, weight=[0.7, 0.6]), parameters={"normalize": False}
+        ),
+        "linear, negative": of(models=models(b, s, i, weight=[1.0, -0.4, 0.8])),
+        "linear, unlisted base": of(
+            models=models(s, i, weight=[0.7, 0.6]), base_model=b, parameters={"weight": 0.3}
+        ),
+        "linear, listed base": of(models=models(s, b, weight=[0.7, 0.6]), base_model=b),
+        "linear, gradient": of(models=models(s, i, weight=[[1.0, 0.2], [0.1, 0.9, 0.4]])),
+        "linear, filters": of(
+            models=models(
+                s,
+                i,
+                weight=[
+                    [{"filter": "mlp", "value": 0.8}, {"filter": "attn.q", "value": [0, 1]},
+                     {"value": 0.4}],
+                    {"filter": "norm", "value": 0.9},
+                ],
+            ),
+            parameters={"weight": 0.5},
+        ),
+    }
+
+
+def slerp(b, s, i):
+    of = lambda **more: {"merge_method": "slerp", **more}
+    return {
+        "slerp": of(models=models(s, i), base_model=s, parameters={"t": 0.4}),
+        "slerp, base listed last": of(models=models(s, i), base_model=i, parameters={"t": 0.2}),
+        "slerp, base unlisted": of(models=models(s), base_model=b, parameters={"t": 0.7}),
+        "slerp, gradient": of(models=models(s, i), base_model=s, parameters={"t": [0, 1, 0.5]}),
+        # The form of the best-known slerp recipe: one slice, t by filter and layer.
+        "slerp, gradients by filter": of(
+            slices=[{"sources": [part(s, 0, LAYERS), part(i, 0, LAYERS)]}],
+            base_model=s,
+            parameters={"t": T_GRADIENTS},
+        ),
+    }
+
+
+def task_arithmetic(b, s, i):
+    of = lambda **more: {"merge_method": "task_arithmetic", "base_model": b, **more}
+    return {
+        "task arithmetic": of(models=models(s, i, weight=[0.6, 0.4])),
+        "task arithmetic, base listed": of(models=models(b, s, i, weight=[None, 0.6, 0.4])),
+        "task arithmetic, forgetting": of(models=models(s, weight=[-0.8])),
+        "task arithmetic, normalised": of(
+            models=models(s, i, weight=[0.6, 0.9]), parameters={"normalize": True}
+        ),
+        "task arithmetic, lambda": of(
+            models=models(s, i, weight=[0.6, 0.9]), parameters={"lambda": 0.3}
+        ),
+        "task arithmetic, gradients": of(
+            models=models(s, i, weight=[[0, 1], [1, -0.5, 0.25]]), parameters={"lambda": [0.5, 1]}
+        ),
+        # The single layer of a slice stands at t = 1, and position restarts in each slice.
+        "task arithmetic, one-layer slices": of(
+            slices=[
+                {"sources": [part(b, 0, 1), part(s, 0, 1, weight=[0.1, 0.9])]},
+                {"sources": [part(b, 1, 5), part(s, 1, 5, weight=[0.1, 0.9])]},
+            ]
+        ),
+    }
+
+
+def ties(b, s, i):
+    of = lambda **more: {"merge_method": "ties", "base_model": b, **more}
+    both = lambda **more: models(s, i, **more)
+    return {
+        "ties": of(models=both(weight=[0.6, 0.4], density=[0.5, 0.3])),
+        "ties, base listed": of(models=models(b, s, i, weight=[None, 0.6, 0.4]),
+                                parameters={"density": 0.2}),
+        "ties, density 1": of(models=both(weight=[1.0, 1.0])),
+        "ties, density 0": of(models=both(weight=[1.0, 1.0], density=[0.0, 0.4])),
+        "ties, density small": of(models=both(weight=[1.0, 1.0], density=[0.001, 0.02])),
+        "ties, not normalised": of(
+            models=both(weight=[0.6, 0.4], density=[0.5, 0.3]), parameters={"normalize": False}
+        ),
+        "ties, lambda": of(
+            models=both(weight=[0.6, 0.4], density=[0.5, 0.3]), parameters={"lambda": 1.7}
+        ),
+        "ties, rescaled": of(
+            models=both(weight=[0.6, 0.4], density=[0.5, 0.3]), parameters={"rescale": True}
+        ),
+        "ties, negative": of(models=both(weight=[0.9, -0.4], density=[0.5, 0.3])),
+        "ties, gradients": of(
+            models=both(weight=[1.0, [0.2, 0.8]], density=[[1, 0.6, 0.1], 0.4])
+        ),
+        "ties, filters": of(
+            models=both(weight=[1.0, 0.5]),
+            parameters={"density": [{"filter": "mlp", "value": [0.9, 0.1]}, {"value": 0.3}]},
+        ),
+    }
+
+
+def dare(b, s, i):
+    whole = {"parameters": {"density": 1.0, "lambda": 0.9}}
+    listed = {"models": models(s, i, weight=[0.6, -0.3]), "base_model": b}
+    return {
+        "dare_linear, density 1": {"merge_method": "dare_linear", **listed, **whole},
+        "dare_ties, density 1": {"merge_method": "dare_ties", **listed, **whole},
+        "dare_ties, normalised": {
+            "merge_method": "dare_ties", **listed, "parameters": {"density": 1, "normalize": True}
+        },
+        "dare_linear, density 0": {
+            "merge_method": "dare_linear", **listed, "parameters": {"density": 0}
+        },
+    }
+
+
+def passthrough(b, s, i):
+    of = lambda **more: {"merge_method": "passthrough", **more}
+    return {
+        "passthrough": of(models=models(s)),
+        "passthrough, scale": of(models=models(s), parameters={"scale": 1.5}),
+        "frankenmerge": of(
+            slices=[
+                {"sources": [part(s, 0, 3)]},
+                {"sources": [part(i, 1, 4)]},
+                {"sources": [part(s, 3, 5)]},
+            ]
+        ),
+        "frankenmerge, damped repeats": of(
+            slices=[
+                {"sources": [part(s, 0, 4)]},
+                {
+                    "sources": [
+                        part(
+                            s, 2, 5,
+                            scale=[
+                                {"filter": "o_proj", "value": 0.0},
+                                {"filter": "down_proj", "value": [0.0, 0.5]},
+                                {"value": 1.0},
+                            ],
+                        )
+                    ]
+                },
+            ]
+        ),
+    }
+
+
+def forms(b, s, i):
+    """Ways to write a recipe rather than methods."""
+    return {
+        "slices with their own parameters": {
+            "merge_method": "linear",
+            "slices": [
+                {
+                    "sources": [part(s, 0, 2, weight=0.9), part(i, 0, 2, weight=[0.2, 0.6])],
+                },
+                {
+                    "sources": [part(s, 2, 5), part(i, 1, 4, weight=0.3)],
+                    "parameters": {"weight": 0.8, "normalize": False},
+                },
+            ],
+        },
+        "a base of the slice": {
+            "merge_method": "slerp",
+            "base_model": s,
+            "slices": [
+                {"sources": [part(s, 0, 2), part(i, 0, 2)], "parameters": {"t": 0.3}},
+                {"sources": [part(b, 2, 5), part(s, 2, 5)], "base_model": b},
+            ],
+            "parameters": {"t": 0.6},
+        },
+        "modules": {
+            "merge_method": "linear",
+            "modules": {
+                "default": {"models": models(s, i, weight=[0.7, 0.2]),
+                            "parameters": {"normalize": False}}
+            },
+        },
+        "modules of slices": {
+            "merge_method": "passthrough",
+            "modules": {
+                "default": {
+                    "slices": [{"sources": [part(s, 0, 2)]}, {"sources": [part(i, 1, 3)]}]
+                }
+            },
+        },
+        "a model as a mapping": {
+            "merge_method": "linear",
+            "models": [
+                {"model": {"model": {"path": s}}, "parameters": {"weight": 0.25}},
+                # YAML 1.1 reads a bare 1e-1 as text, and so does this writer write it.
+                {"model": {"model": {"path": i}}, "parameters": {"weight": "1e-1"}},
+            ],
+        },
+    }
