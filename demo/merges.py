@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 
-
 def candidates(base, first, second):
     """{method: [(coefficients, recipe)]}: what validation chooses from.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Functions for run.sh: a Python environment and the texts, from PyPI, npm and
 # apt alone. No model hub is asked for anything.
 

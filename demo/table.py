@@ -37,7 +37,7 @@ def lines(rows):
     def joined(line):
         # Words to the left, figures to the right.
         padded = [cell.ljust(width) if column < 2 else cell.rjust(width)
-                  for column, (cell, width) in enumerate(zip(line, widths))]
+                  for column, (cell, width) in enumerate(zip(line, widths, strict=True))]
         return "| " + " | ".join(padded) + " |"
 
     rule = "|" + "|".join("-" * (width + 2) if column < 2 else "-" * (width + 1) + ":"

@@ -40,7 +40,7 @@ def merge(merganser, tmp_path):
 
     def run(recipe, *flags, out="merged"):
         path = write_recipe(tmp_path / f"{Path(out).name}.yml", recipe)
-        program.succeed("merge", path, tmp_path / out, *flags)
+        program.succeed("merge", path, tmp_path / out, "--force", *flags)  # tests merge repeatedly
         return tmp_path / out
 
     return run

@@ -1,13 +1,25 @@
 #include "request_options.h"
 
+#include <charconv>
+
 #include "merganser/error.h"
 
 namespace merganser::cli {
+namespace {
+
+// CLI11 reads "-1" into an unsigned number.
+std::uint64_t parse_seed(const std::string& text) {
+  std::uint64_t seed = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (code == std::errc{} && end == text.data() + text.size()) return seed;
+  throw Error(ErrorKind::usage, "--seed '" + text + "' is not a whole number from 0 to 2^64 - 1");
+}
+
+}  // namespace
 
 std::shared_ptr<RequestOptions> add_request_options(CLI::App& command) {
   auto options = std::make_shared<RequestOptions>();
   Request& request = options->request;
-  const auto sizes = CLI::AsSizeValue(true);
   command.add_option("ARGUMENTS", options->positional,
                      "RECIPE.yml [OUTPUT]; with --method the models");
   command.add_option("-o,--output", request.output,
@@ -19,16 +31,12 @@ std::shared_ptr<RequestOptions> add_request_options(CLI::App& command) {
       ->allow_extra_args(false);
   command.add_option("--dtype", request.dtype, "Stored type of the output, with --method");
   command.add_option("--only", request.only, "Only output tensors whose name matches this glob");
-  command.add_option("--memory", request.memory, "Private memory, for instance 256MiB")
-      ->transform(sizes)
-      ->default_str("256MiB");
+  command.add_option("--memory", options->memory, "Private memory; default 256MiB");
   command.add_option("--threads", request.threads, "Worker threads; 0: one for each core")
       ->default_str("0")
       ->check(CLI::Range(0, 1024));
-  command.add_option("--max-shard-size", request.max_shard, "Largest output file, for instance 5GB")
-      ->transform(sizes)
-      ->default_str("5GB");
-  command.add_option("--seed", request.seed, "Seed of random methods; overrides the recipe's");
+  command.add_option("--max-shard-size", options->max_shard, "Largest output file; default 5GB");
+  command.add_option("--seed", options->seed, "Seed of random methods; overrides the recipe's");
   command.add_flag("--allow-mixed-architectures", request.allow_mixed_architectures,
                    "Stack layers of different families where they fit");
   command.add_flag("--force", request.force, "Replace an existing output");
@@ -38,6 +46,9 @@ std::shared_ptr<RequestOptions> add_request_options(CLI::App& command) {
 }
 
 const Request& RequestOptions::finish(bool needs_output) {
+  if (!memory.empty()) request.memory = parse_bytes(memory);
+  if (!max_shard.empty()) request.max_shard = parse_bytes(max_shard);
+  if (!seed.empty()) request.seed = parse_seed(seed);
   if (request.method.empty()) {
     if (positional.empty()) {
       throw Error(ErrorKind::usage, "no recipe is given")

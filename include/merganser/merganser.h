@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,9 @@ namespace merganser {
 
 std::string version();      // "0.1.0"
 std::string simd_target();  // instruction set in use: "AVX2"
+
+// "256MiB", "5GB", "1000000": bytes. Throws Error(usage).
+std::uint64_t parse_bytes(std::string_view text);
 
 // What to merge: a recipe file, a recipe's text, or a method with models for the common cases.
 struct Request {
@@ -76,7 +80,9 @@ struct PlanReport {
   std::vector<std::string> warnings, notes;
   std::vector<std::string> files;       // weight files of the output
   std::vector<std::string> companions;  // other files it gets
-  std::uint64_t bytes_read = 0, bytes_written = 0, peak_memory = 0, chunk_elements = 0;
+  // bytes_written: all files of the output; tensor_bytes: its tensors alone.
+  std::uint64_t bytes_read = 0, bytes_written = 0, tensor_bytes = 0;
+  std::uint64_t peak_memory = 0, chunk_elements = 0;
   std::optional<std::uint64_t> free_space;  // where the output goes; none without an output
   unsigned threads = 0;
   std::uint64_t seed = 0;

@@ -125,7 +125,10 @@ class TensorComparison {
   }
 
   static void settle(const Sums& sums, TensorDifference& result) {
-    const double norms = std::sqrt(sums.a2) * std::sqrt(sums.b2);
+    // One root is exact where two would round; the product can overflow only beyond any checkpoint.
+    const double product = sums.a2 * sums.b2;
+    const double norms =
+        std::isfinite(product) ? std::sqrt(product) : std::sqrt(sums.a2) * std::sqrt(sums.b2);
     if (result.identical) {
       result.cosine = 1;
     } else {

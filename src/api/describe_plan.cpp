@@ -74,6 +74,7 @@ PlanReport describe(const Prepared& prepared, const Request& request) {
   report.companions = companion_list(plan);
   report.bytes_read = plan.bytes_read;
   report.bytes_written = plan.bytes_written + companion_bytes(plan);
+  report.tensor_bytes = plan.shards.data_bytes;
   report.peak_memory = prepared.budget.peak_bytes;
   report.chunk_elements = prepared.budget.chunk_elements;
   report.threads = prepared.budget.threads;

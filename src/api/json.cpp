@@ -47,6 +47,7 @@ std::string PlanReport::json() const {
                {"chunk_elements", chunk_elements},
                {"bytes_read", bytes_read},
                {"bytes_written", bytes_written},
+               {"tensor_bytes", tensor_bytes},
                {"peak_memory", peak_memory},
                {"free_space", free_space ? Json(*free_space) : Json(nullptr)},
                {"files", files},

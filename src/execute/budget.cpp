@@ -17,7 +17,7 @@ constexpr std::size_t kBestChunk = std::size_t{1} << 18;  // elements
 // What a reduction keeps of each element at most: the collected share of a magnitude selection
 // (bounded by its Limits) and block sums.
 constexpr std::uint64_t kSelectionBytes = std::uint64_t{16} << 20;
-constexpr std::uint64_t kProgram = std::uint64_t{12} << 20;  // headers, code's own data, allocator
+constexpr std::uint64_t kProgram = std::uint64_t{4} << 20;  // headers, the plan, allocator
 
 struct Widest {
   std::uint64_t bytes_per_element = 0;  // stored inputs, base and output of one element

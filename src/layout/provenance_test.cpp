@@ -59,7 +59,8 @@ TEST(Provenance, TellsAll) {
   EXPECT_EQ(tensor["parameters"]["per_input"][1]["weight"], 0.25);
   EXPECT_THAT(tree["companions"]["written"].get<std::vector<std::string>>(),
               Contains("config.json"));
-  EXPECT_EQ(test::read_file(models.out() / "merganser_recipe.yml"), tree["recipe"]);
+  EXPECT_EQ(test::read_file(models.out() / "merganser_recipe.yml"),
+            tree["recipe"].get<std::string>());
 }
 
 TEST(Provenance, SameForEveryRun) {

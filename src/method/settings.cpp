@@ -26,9 +26,10 @@ double Settings::number(std::string_view name, std::size_t input) const {
   return std::get<double>(find(per_input.at(input), name));
 }
 
-std::optional<double> Settings::optional_number(std::string_view name) const {
-  const auto it = shared.find(name);
-  if (it == shared.end()) return std::nullopt;
+std::optional<double> Settings::optional_number(std::string_view name, std::size_t input) const {
+  const Table& table = per_input.at(input);
+  const auto it = table.find(name);
+  if (it == table.end()) return std::nullopt;
   return std::get<double>(it->second);
 }
 

@@ -23,7 +23,7 @@ struct Settings {
   bool flag(std::string_view name) const;
   const std::string& choice(std::string_view name) const;
   double number(std::string_view name, std::size_t input) const;
-  std::optional<double> optional_number(std::string_view name) const;
+  std::optional<double> optional_number(std::string_view name, std::size_t input) const;
 
   std::vector<double> numbers(std::string_view name) const;  // one for each input
 

@@ -10,7 +10,7 @@ class Passthrough final : public Merger<T> {
  public:
   explicit Passthrough(MergeGroup group) {
     for (const MergeTensor& tensor : group.tensors) {
-      scales_.push_back(static_cast<T>(tensor.settings.optional_number("scale").value_or(1)));
+      scales_.push_back(static_cast<T>(tensor.settings.optional_number("scale", 0).value_or(1)));
     }
   }
 
@@ -23,7 +23,7 @@ class Passthrough final : public Merger<T> {
 };
 
 Outline outline(const Settings& settings) {
-  if (settings.optional_number("scale").value_or(1) == 1) return Outline::copy_of(0, 1, "");
+  if (settings.optional_number("scale", 0).value_or(1) == 1) return Outline::copy_of(0, 1, "");
   return Outline::of_all(1, 1);
 }
 
@@ -42,6 +42,7 @@ const Descriptor passthrough = {
     .max_inputs = 1,
     .parameters = {{.name = "scale",
                     .summary = "Factor; left out, the tensor is copied bit for bit.",
+                    .scope = ParameterScope::per_input,
                     .optional = true}},
     .outline = outline,
     .make_f32 = make_merger<Passthrough, float>,

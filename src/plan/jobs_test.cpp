@@ -198,6 +198,7 @@ TEST(Aliases, AreOneTensorUnderTheReferencesName) {
                           "model_c:bert.embeddings.LayerNorm.weight"));
   EXPECT_THAT(job(plan, "bert.encoder.layer.0.output.LayerNorm.weight").inputs,
               ::testing::SizeIs(3));
+  EXPECT_THAT(plan.notes, ElementsAre(HasSubstr("2 tensors are read under their other names")));
   expect_complete(plan);
 }
 

@@ -81,6 +81,20 @@ std::optional<Bridge> find_bridge(const std::vector<std::string>& names,
   return *best;
 }
 
+// Classes of one family (BertModel, BertForMaskedLM) are the same architecture; so are two classes
+// that no family knows, if their names fit. Without a config there is nothing to contradict.
+bool declares_another_family(const PlanModel& model, const PlanModel& target) {
+  const bool declared =
+      !model.architecture.architecture().empty() && !target.architecture.architecture().empty();
+  return declared && model.architecture.family() != target.architecture.family();
+}
+
+std::string described(const PlanModel& model) {
+  const Architecture& architecture = model.architecture;
+  return architecture.inferred() ? architecture.architecture() + " (unknown, or not by its names)"
+                                 : architecture.family();
+}
+
 void map_by_role(PlanModel& model, const PlanModel& reference) {
   const Json* config = model.source->checkpoint().config();
   const Json* reference_config = reference.source->checkpoint().config();
@@ -123,6 +137,25 @@ void bridge_prefix(PlanModel& model, const PlanModel& target, std::vector<std::s
                               model.names.size()));
 }
 
+// Other spellings of a name ("LayerNorm.gamma") become the reference's own.
+void respell(PlanModel& model, const PlanModel& target, std::vector<std::string>& notes) {
+  const Names known(target.names.begin(), target.names.end());
+  Names own(model.names.begin(), model.names.end());
+  std::size_t respelled = 0;
+  for (std::string& name : model.names) {
+    if (known.contains(name)) continue;
+    for (const std::string& alias : target.architecture.aliases(name)) {
+      if (!known.contains(alias) || !own.insert(alias).second) continue;
+      name = alias;
+      ++respelled;
+      break;
+    }
+  }
+  if (respelled == 0) return;
+  notes.push_back(fmt::format("{}: {} tensors are read under their other names in {}",
+                              model.path.string(), respelled, target.path.string()));
+}
+
 }  // namespace
 
 PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
@@ -161,15 +194,14 @@ void bridge_names(std::vector<PlanModel>& models, std::size_t reference, bool al
     if (i == reference) continue;
     PlanModel& model = models[i];
     const bool known = !model.architecture.inferred() && !target.architecture.inferred();
+    if (declares_another_family(model, target) && !allow_mixed) {
+      throw Error(ErrorKind::mismatch,
+                  fmt::format("its architecture is {}, but {} is {}", described(model),
+                              target.path.string(), described(target)))
+          .in_file(model.path.string())
+          .hint("--allow-mixed-architectures stacks layers of different families that fit");
+    }
     if (known && model.architecture.family() != target.architecture.family()) {
-      if (!allow_mixed) {
-        throw Error(ErrorKind::mismatch,
-                    fmt::format("its architecture is {}, but {} is {}",
-                                model.architecture.family(), target.path.string(),
-                                target.architecture.family()))
-            .in_file(model.path.string())
-            .hint("--allow-mixed-architectures stacks layers of different families that fit");
-      }
       map_by_role(model, target);
       notes.push_back(fmt::format("{}: {} tensors are named by their role in {}",
                                   model.path.string(), model.architecture.family(),
@@ -177,6 +209,7 @@ void bridge_names(std::vector<PlanModel>& models, std::size_t reference, bool al
       continue;
     }
     bridge_prefix(model, target, notes);
+    respell(model, target, notes);
   }
 }
 

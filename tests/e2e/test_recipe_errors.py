@@ -57,7 +57,7 @@ def place(line):
     "old, new, nearest, row",
     [
         ("base_model:", "base_modle:", "base_model", 2),
-        ("models:", "modles:", "models", 3),
+        ("models:", "model:", "models", 3),
         ("    parameters:\n      weight: 0.5\n      den", "    paramters:\n      weight: 0.5\n      den",
          "parameters", 5),
         ("density", "densty", "density", 7),
@@ -129,7 +129,7 @@ def test_wrong_values(refuse, old, new, row):
         ("merge_method: linear\nmodels: [{model: ONE", ""),
         ("a: &a [*a]\nmerge_method: linear", ""),
         ("merge_method: linear\nmodels:\n- model: ONE\n  parameters:\n    weight:\n"
-         "    - {filter: {regex: '('}, value: 1}", "regex"),
+         "    - {filter: {regex: '('}, value: 1}", "regular expression"),
         ("merge_method: linear\nmodels:\n- model: ONE\n  parameters:\n"
          "    weight: {blocks: {3-1: 1}}", "3-1"),
         ("merge_method: linear\nmodels:\n- model: ONE\n  parameters:\n"

@@ -78,19 +78,31 @@ Selected<T> select(const std::vector<std::vector<T>>& tensors, std::uint64_t kee
   return result;
 }
 
-// Against a stable sort of the concatenation by the bits of the magnitude.
+// Tensors, and the order of their elements by the bits of the magnitude, by a stable sort.
 template <class T>
-unsigned expect_exact(const std::vector<std::vector<T>>& tensors, std::uint64_t keep,
-                      const Cut& cut = {}, typename MagnitudeSelection<T>::Limits limits = {}) {
+struct Stream {
   using Bits = typename MagnitudeSelection<T>::Bits;
-  std::vector<Bits> flat;
-  for (const auto& tensor : tensors) {
-    for (const T x : tensor) flat.push_back(std::bit_cast<Bits>(std::abs(x)));
+
+  explicit Stream(std::vector<std::vector<T>> of) : tensors(std::move(of)) {
+    for (const auto& tensor : tensors) {
+      for (const T x : tensor) flat.push_back(std::bit_cast<Bits>(std::abs(x)));
+    }
+    order.resize(flat.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return flat[a] > flat[b]; });
   }
-  std::vector<std::size_t> order(flat.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return flat[a] > flat[b]; });
+
+  std::vector<std::vector<T>> tensors;
+  std::vector<Bits> flat;
+  std::vector<std::size_t> order;
+};
+
+template <class T>
+unsigned expect_exact(const Stream<T>& stream, std::uint64_t keep, const Cut& cut = {},
+                      typename MagnitudeSelection<T>::Limits limits = {}) {
+  using Bits = typename MagnitudeSelection<T>::Bits;
+  const auto& [tensors, flat, order] = stream;
   std::vector<bool> kept(flat.size());
   for (std::size_t i = 0; i < std::min<std::size_t>(keep, flat.size()); ++i) kept[order[i]] = true;
 
@@ -148,7 +160,7 @@ std::vector<Distribution<T>> distributions() {
 }
 
 std::vector<std::uint64_t> keeps_of(std::uint64_t n) {
-  return {0, 1, n / 1000, n / 5, n / 3, n / 2, n - n / 10, n - 1, n};
+  return {0, 1, n / 5, n / 2, n - n / 10, n - 1, n};
 }
 
 template <class T>
@@ -160,8 +172,8 @@ TYPED_TEST(Selection, IsExactForAnyDistribution) {
   using T = TypeParam;
   for (const auto& distribution : distributions<T>()) {
     SCOPED_TRACE(distribution.name);
-    for (const std::size_t n : {1u, 2u, 255u, 2049u, 30011u}) {
-      const std::vector<std::vector<T>> tensors = {distribution.make(n)};
+    for (const std::size_t n : {1u, 2u, 255u, 2049u, 20011u}) {
+      const Stream<T> tensors({distribution.make(n)});
       for (const std::uint64_t keep : keeps_of(n)) {
         expect_exact<T>(tensors, keep);
         expect_exact<T>(tensors, keep, {.chunk = 1 << 20});
@@ -176,7 +188,7 @@ TYPED_TEST(Selection, IsExactForLargeTensors) {
   using T = TypeParam;
   for (const auto& distribution : distributions<T>()) {
     SCOPED_TRACE(distribution.name);
-    const std::vector<std::vector<T>> tensors = {distribution.make(200000)};
+    const Stream<T> tensors({distribution.make(200000)});
     expect_exact<T>(tensors, 40000, {.chunk = 4 * kBlock});
     expect_exact<T>(tensors, 199999, {.chunk = 4 * kBlock, .evenly = false});
   }
@@ -186,9 +198,9 @@ TYPED_TEST(Selection, IsExactOverSeveralTensors) {
   using T = TypeParam;
   for (const auto& distribution : distributions<T>()) {
     SCOPED_TRACE(distribution.name);
-    const std::vector<std::vector<T>> tensors = {distribution.make(0),    distribution.make(1),
-                                                 distribution.make(9000), distribution.make(0),
-                                                 distribution.make(2048), distribution.make(700)};
+    const Stream<T> tensors({distribution.make(0), distribution.make(1), distribution.make(9000),
+                             distribution.make(0), distribution.make(2048),
+                             distribution.make(700)});
     for (const std::uint64_t keep : keeps_of(1 + 9000 + 2048 + 700)) {
       expect_exact<T>(tensors, keep);
       expect_exact<T>(tensors, keep, {.chunk = kBlock, .runs = 2, .run = 8});
@@ -201,7 +213,7 @@ TYPED_TEST(Selection, NarrowsToWhatItMayCollect) {
   using T = TypeParam;
   for (const auto& distribution : distributions<T>()) {
     SCOPED_TRACE(distribution.name);
-    const std::vector<std::vector<T>> tensors = {distribution.make(20011), distribution.make(3000)};
+    const Stream<T> tensors({distribution.make(20011), distribution.make(3000)});
     for (const std::uint64_t keep : keeps_of(23011)) {
       for (const std::uint64_t collected : {0u, 1u, 100u}) {
         expect_exact<T>(tensors, keep, {.chunk = kBlock},
@@ -216,12 +228,12 @@ TYPED_TEST(Selection, NarrowsToWhatItMayCollect) {
 
 TEST(SelectionPasses, OneFullPassUsually) {
   for (unsigned seed = 0; seed < 20; ++seed) {
-    EXPECT_EQ(expect_exact<float>({normal<float>(100000, seed)}, 20000), 1u);
+    EXPECT_EQ(expect_exact<float>(Stream<float>({normal<float>(100000, seed)}), 20000), 1u);
   }
-  EXPECT_EQ(expect_exact<float>({normal<float>(1000, 1)}, 1000), 0u);
-  EXPECT_EQ(expect_exact<float>({normal<float>(1000, 1)}, 0), 0u);
+  EXPECT_EQ(expect_exact<float>(Stream<float>({normal<float>(1000, 1)}), 1000), 0u);
+  EXPECT_EQ(expect_exact<float>(Stream<float>({normal<float>(1000, 1)}), 0), 0u);
   // Narrowing takes at least one more.
-  EXPECT_GE(expect_exact<float>({normal<float>(100000, 1)}, 20000, {},
+  EXPECT_GE(expect_exact<float>(Stream<float>({normal<float>(100000, 1)}), 20000, {},
                                 {.collected = 10, .collected_in_chunk = 1 << 18}),
             2u);
 }
