@@ -45,7 +45,7 @@ class _Layer(nn.Module):
 
     def forward(self, x, mask):
         rows, length, width = x.shape
-        attend = getattr(self.attention, "self")
+        attend = self.attention.self
 
         def split(linear):
             return linear(x).view(rows, length, self.heads, -1).transpose(1, 2)

@@ -14,16 +14,16 @@ def candidates(base, first, second):
     """
     both = [first, second]
 
-    def models(**each):
-        return [{"model": name, "parameters": dict(each)} for name in both]
-
-    def tuned(method, lambdas, **fixed):
+    def tuned(method, lambdas, weights=(1.0, 1.0), **each):
         rows = []
         for scale in lambdas:
-            shown = {"lambda": scale, **fixed}
+            shown = {"lambda": scale, **each}
+            if weights != (1.0, 1.0):
+                shown["weight"] = list(weights)
             rows.append((shown, {
                 "merge_method": method, "base_model": base,
-                "models": models(weight=1.0, **fixed),
+                "models": [{"model": name, "parameters": {"weight": weight, **each}}
+                           for name, weight in zip(both, weights, strict=True)],
                 "parameters": {"lambda": scale},
             }))
         return rows
@@ -41,9 +41,10 @@ def candidates(base, first, second):
                 "models": [{"model": name} for name in both],
                 "parameters": {"t": t},
             }) for t in (0.4, 0.5, 0.6)],
-        "task_arithmetic": tuned("task_arithmetic", (0.6, 0.8, 1.0, 1.2, 1.4)),
-        "ties": tuned("ties", (1.0, 1.5), density=0.3)
-        + tuned("ties", (1.0, 1.5), density=0.7),
+        "task_arithmetic": tuned("task_arithmetic", (0.6, 0.8, 1.0, 1.2))
+        + tuned("task_arithmetic", (1.0, 1.2), weights=(1.0, 0.75)),
+        "ties": tuned("ties", (1.0, 1.4, 1.8), density=0.3)
+        + tuned("ties", (1.0, 1.4, 1.8), density=0.7),
         "dare_linear": tuned("dare_linear", (0.8, 1.1), density=0.5)
         + tuned("dare_linear", (0.8, 1.1), density=0.9),
         "dare_ties": tuned("dare_ties", (0.8, 1.1), density=0.5)

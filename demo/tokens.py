@@ -3,10 +3,11 @@
 import pickle
 from dataclasses import dataclass
 
-import kept
-import tasks
 import torch
 from tokenizers import Tokenizer
+
+import kept
+import tasks
 
 MAX_TOKENS = 64
 

@@ -9,9 +9,10 @@ wander off, and merging suffers.
 
 import random
 
-import encoder
 import torch
 from torch.nn import functional as F
+
+import encoder
 
 SEED = 1
 WARMUP = 20

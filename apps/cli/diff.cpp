@@ -23,8 +23,9 @@ void print_report(const DiffReport& report, std::size_t rows) {
       table.add({safe(t.name), "", "", "", "", t.problem});
       continue;
     }
-    table.add({safe(t.name), fmt::format("{:.6f}", t.cosine), fmt::format("{:.3g}", t.max_difference),
-               fmt::format("{:.3g}", t.rms_difference), fmt::format("{:.3g}", t.relative),
+    table.add({safe(t.name), fmt::format("{:.6f}", t.cosine),
+               fmt::format("{:.3g}", t.max_difference), fmt::format("{:.3g}", t.rms_difference),
+               fmt::format("{:.3g}", t.relative),
                t.non_finite > 0 ? fmt::format("{} NaN or Inf", t.non_finite) : ""});
   }
   fmt::print("{}", table.text());

@@ -30,8 +30,8 @@ std::string one_line(std::string text) {
 
 int main(int argc, char** argv) {
   CLI::App app{"Merges fine-tuned checkpoints of one base model into one model."};
-  app.set_version_flag("--version", "merganser " + merganser::version() + " (" +
-                                        merganser::simd_target() + ")");
+  app.set_version_flag("--version",
+                       "merganser " + merganser::version() + " (" + merganser::simd_target() + ")");
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::simple);
   merganser::cli::Run run;

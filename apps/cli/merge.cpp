@@ -39,8 +39,10 @@ void add_merge(CLI::App& app, Run& run) {
                    bytes_text(static_cast<std::uint64_t>(rate)));
         for (const std::string& note : report.notes) fmt::print("note: {}\n", safe(note));
         if (report.left_out > 0) {
-          fmt::print("note: {} input tensors are left out (listed by merganser plan and in the "
-                     "provenance)\n", report.left_out);
+          fmt::print(
+              "note: {} input tensors are left out (listed by merganser plan and in the "
+              "provenance)\n",
+              report.left_out);
         }
       }
       return 0;

@@ -24,7 +24,7 @@ std::string parameters_text(const TensorReport& tensor) {
   std::string text;
   for (const auto& [name, value] : tensor.parameters) {
     const bool worth_it = name.starts_with("weight") || name.starts_with("density") ||
-                          name == "t" || name == "scale" || name == "lambda";
+                          name == "t" || name.starts_with("scale") || name == "lambda";
     if (worth_it) text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, value);
   }
   return text;

@@ -26,8 +26,9 @@ std::shared_ptr<RequestOptions> add_request_options(CLI::App& command) {
                      "Output folder, or .safetensors file where the inputs are such files");
   command.add_option("-m,--method", request.method, "Merge without a recipe, by this method");
   command.add_option("--base-model", request.base_model, "Base model, with --method");
-  command.add_option("-p,--parameter", options->parameters,
-                     "NAME=VALUE of the method, as in a recipe; 0.3,0.7 is one value a model")
+  command
+      .add_option("-p,--parameter", options->parameters,
+                  "NAME=VALUE of the method, as in a recipe; 0.3,0.7 is one value a model")
       ->allow_extra_args(false);
   command.add_option("--dtype", request.dtype, "Stored type of the output, with --method");
   command.add_option("--only", request.only, "Only output tensors whose name matches this glob");
@@ -52,7 +53,8 @@ const Request& RequestOptions::finish(bool needs_output) {
   if (request.method.empty()) {
     if (positional.empty()) {
       throw Error(ErrorKind::usage, "no recipe is given")
-          .hint("merganser merge RECIPE.yml OUTPUT, or merganser merge --method NAME A B -o OUTPUT");
+          .hint(
+              "merganser merge RECIPE.yml OUTPUT, or merganser merge --method NAME A B -o OUTPUT");
     }
     if (positional.size() > 2) {
       throw Error(ErrorKind::usage, "more than a recipe and an output is given")

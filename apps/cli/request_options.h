@@ -12,7 +12,7 @@ struct RequestOptions {
   Request request;
   std::vector<std::string> positional;  // RECIPE [OUT], or the models with --method
   std::vector<std::string> parameters;  // "name=value"
-  std::string memory, max_shard, seed;   // as typed; empty: the default
+  std::string memory, max_shard, seed;  // as typed; empty: the default
   bool json = false, quiet = false;
 
   // Completes the request from what was parsed. Throws Error(usage).

@@ -12,8 +12,8 @@
 
 namespace merganser::cli {
 
-std::string bytes_text(std::uint64_t bytes);    // "2.20 GB"
-std::string count_text(std::uint64_t count);    // "1.10 B", "22.7 M"
+std::string bytes_text(std::uint64_t bytes);  // "2.20 GB"
+std::string count_text(std::uint64_t count);  // "1.10 B", "22.7 M"
 std::string shape_text(const std::vector<std::uint64_t>& shape);
 // Control characters of hostile names escaped.
 std::string safe(std::string_view text);

@@ -10,7 +10,7 @@ namespace merganser {
 class Progress {
  public:
   virtual ~Progress() = default;
-  virtual void begin(std::uint64_t /*bytes*/) {}  // the job reads this many bytes in all
+  virtual void begin(std::uint64_t /*bytes*/) {}    // the job reads this many bytes in all
   virtual void advance(std::uint64_t /*bytes*/) {}  // thread-safe
   virtual void stage(std::string_view /*what*/) {}  // "writing", "syncing"; any thread
 

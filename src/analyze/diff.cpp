@@ -18,7 +18,7 @@
 namespace merganser {
 namespace {
 
-constexpr std::size_t kBlock = 2048;                    // elements a sum is taken over
+constexpr std::size_t kBlock = 2048;                      // elements a sum is taken over
 constexpr std::size_t kChunk = std::size_t{64} * kBlock;  // elements read at once
 
 // One side's chunk: stored bytes, and a block of it widened. f64 holds every stored type exactly.
@@ -137,8 +137,8 @@ class TensorComparison {
     result.max = sums.max;
     const auto n = static_cast<double>(std::max<std::uint64_t>(1, result.elements));
     result.rms = std::sqrt(sums.diff2 / n);
-    result.relative = sums.norm_a2 > 0 ? std::sqrt(sums.diff2 / sums.norm_a2)
-                                       : (sums.diff2 > 0 ? HUGE_VAL : 0);
+    result.relative =
+        sums.norm_a2 > 0 ? std::sqrt(sums.diff2 / sums.norm_a2) : (sums.diff2 > 0 ? HUGE_VAL : 0);
   }
 
   const Source& a_source_;

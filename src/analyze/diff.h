@@ -15,8 +15,8 @@ struct TensorDifference {
   std::string name;
   std::string problem;  // set: the tensor cannot be compared
   std::uint64_t elements = 0;
-  bool identical = false;  // same bytes, same dtype
-  double cosine = 1;       // of the tensors, or of their differences from the base
+  bool identical = false;                 // same bytes, same dtype
+  double cosine = 1;                      // of the tensors, or of their differences from the base
   double max = 0, rms = 0, relative = 0;  // of a - b; relative to |a|
   std::uint64_t non_finite = 0;           // elements of either that are NaN or Inf
 };

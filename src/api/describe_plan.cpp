@@ -12,9 +12,12 @@ namespace {
 
 std::string action_name(PlanJob::Action action) {
   switch (action) {
-    case PlanJob::Action::merge: return "merge";
-    case PlanJob::Action::copy: return "copy";
-    case PlanJob::Action::integers: return "integers";
+    case PlanJob::Action::merge:
+      return "merge";
+    case PlanJob::Action::copy:
+      return "copy";
+    case PlanJob::Action::integers:
+      return "integers";
   }
   return "";
 }

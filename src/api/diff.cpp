@@ -13,7 +13,7 @@ namespace {
 // Both sides (and the base) under the first one's names.
 std::vector<DiffPair> pair_up(const std::vector<PlanModel>& models) {
   std::map<std::string, DiffPair> pairs;
-  const auto add = [&](std::size_t model, std::size_t DiffPair::* side) {
+  const auto add = [&](std::size_t model, std::size_t DiffPair::*side) {
     for (std::size_t i = 0; i < models[model].names.size(); ++i) {
       const std::string& name = models[model].names[i];
       if (side == &DiffPair::base && !pairs.contains(name)) continue;
@@ -45,8 +45,8 @@ DiffReport diff(const std::string& a, const std::string& b, const std::string& b
   bridge_prefixes(models, 0, report.notes);
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   const Source* base_source = models.size() > 2 ? models[2].source.get() : nullptr;
-  const auto compared = compare(*models[0].source, *models[1].source, base_source,
-                                pair_up(models), threads == 0 ? cores : threads, progress);
+  const auto compared = compare(*models[0].source, *models[1].source, base_source, pair_up(models),
+                                threads == 0 ? cores : threads, progress);
   for (const TensorDifference& d : compared) {
     report.tensors.push_back({d.name, d.problem, d.elements, d.identical, d.cosine, d.max, d.rms,
                               d.relative, d.non_finite});

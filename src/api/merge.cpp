@@ -36,8 +36,8 @@ MergeReport summary(const Plan& plan, const EngineReport& done) {
   report.warnings = plan.warnings;
   report.notes = plan.notes;
   if (report.non_finite_inputs > 0 || report.non_finite_outputs > 0) {
-    report.warnings.push_back(std::to_string(report.non_finite_inputs) +
-                              " input and " + std::to_string(report.non_finite_outputs) +
+    report.warnings.push_back(std::to_string(report.non_finite_inputs) + " input and " +
+                              std::to_string(report.non_finite_outputs) +
                               " output elements are NaN or Inf (by tensor in the provenance)");
   }
   return report;

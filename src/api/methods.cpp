@@ -13,9 +13,12 @@ namespace {
 
 std::string type_name(const Parameter& parameter) {
   switch (parameter.type) {
-    case ParameterType::number: return parameter.integer ? "integer" : "number";
-    case ParameterType::flag: return "bool";
-    case ParameterType::choice: return "choice";
+    case ParameterType::number:
+      return parameter.integer ? "integer" : "number";
+    case ParameterType::flag:
+      return "bool";
+    case ParameterType::choice:
+      return "choice";
   }
   return "";
 }
@@ -82,8 +85,11 @@ std::string to_json(const std::vector<MethodInfo>& methods) {
   for (const MethodInfo& info : methods) {
     Json parameters = Json::array();
     for (const ParameterInfo& p : info.parameters) {
-      Json parameter = {{"name", p.name},   {"summary", p.summary},   {"type", p.type},
-                        {"scope", p.scope}, {"default", p.fallback}};
+      Json parameter = {{"name", p.name},
+                        {"summary", p.summary},
+                        {"type", p.type},
+                        {"scope", p.scope},
+                        {"default", p.fallback}};
       if (!p.range.empty()) parameter["range"] = p.range;
       if (!p.choices.empty()) parameter["choices"] = p.choices;
       parameters.push_back(std::move(parameter));
@@ -114,7 +120,8 @@ std::string to_markdown(const std::vector<MethodInfo>& methods) {
   for (const MethodInfo& info : methods) {
     text += fmt::format("\n## {}\n\n{}: {}\n\n    {}\n\n", info.name, info.title, info.summary,
                         info.formula);
-    text += fmt::format("Source: {}. Base: {}. Models: {}.\n\n", info.paper, info.base, info.inputs);
+    text +=
+        fmt::format("Source: {}. Base: {}. Models: {}.\n\n", info.paper, info.base, info.inputs);
     text += "| parameter | type | default | scope | meaning |\n|---|---|---|---|---|\n";
     for (const ParameterInfo& p : info.parameters) {
       std::string type = p.type;

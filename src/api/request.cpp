@@ -17,6 +17,26 @@ namespace {
 
 constexpr std::uint64_t kMaxRecipe = 1 << 20;
 
+// Methods of MergeKit 0.1.5 that are not here: a near name would mislead.
+bool known_elsewhere(std::string_view name) {
+  for (const std::string_view other :
+       {"nuslerp", "multislerp", "karcher", "nearswap", "arcee_fusion", "breadcrumbs",
+        "breadcrumbs_ties", "della", "della_linear", "model_stock", "sce", "ram", "ramplus_tl"}) {
+    if (name == other) return true;
+  }
+  return false;
+}
+
+Error unknown_method(const std::string& name) {
+  if (known_elsewhere(name)) {
+    return Error(ErrorKind::unsupported,
+                 fmt::format("merge method '{}' is MergeKit's and not in this version yet", name))
+        .hint("merganser methods lists those that are");
+  }
+  return Error(ErrorKind::recipe, fmt::format("merge method '{}' is unknown", name))
+      .hint(suggestion(name, method_names()));
+}
+
 std::string yaml_quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -36,7 +56,9 @@ std::vector<std::string> values_by_model(const std::string& value, std::size_t m
 
 // The recipe of a one-line command, as text: it is recorded and can be run again.
 std::string compose_recipe(const Request& request) {
-  const Descriptor& method = require_method(request.method);
+  const Descriptor* known = find_method(request.method);
+  if (known == nullptr) throw unknown_method(request.method);
+  const Descriptor& method = *known;
   std::vector<std::string> models = request.models;
   std::string base = request.base_model;
   if (base.empty() && method.base == BaseRole::required) {
@@ -57,14 +79,15 @@ std::string compose_recipe(const Request& request) {
   std::string text = fmt::format("merge_method: {}\n", request.method);
   const bool listed = !base.empty() && method.base == BaseRole::ordinary;
   if (listed) models.insert(models.begin(), base);
-  if (!base.empty()) text += fmt::format("base_model: {{model: {{path: {}}}}}\n", yaml_quoted(base));
+  if (!base.empty())
+    text += fmt::format("base_model: {{model: {{path: {}}}}}\n", yaml_quoted(base));
   if (!request.dtype.empty()) text += fmt::format("dtype: {}\n", request.dtype);
   std::string shared;
   std::vector<std::string> own(models.size());
   for (const auto& [name, value] : parameters) {
     const auto values = values_by_model(value, models.size());
-    const Parameter* known = method.find(name);
-    if (values.empty() || known == nullptr || known->scope != ParameterScope::per_input) {
+    const Parameter* parameter = method.find(name);
+    if (values.empty() || parameter == nullptr || parameter->scope != ParameterScope::per_input) {
       shared += fmt::format("  {}: {}\n", name, value);
       continue;
     }
@@ -93,26 +116,38 @@ Recipe recipe_of(const Request& request) {
   return parse_recipe(compose_recipe(request), "");
 }
 
+Plan plan_of(const Request& request) {
+  Recipe recipe = recipe_of(request);
+  const Descriptor* method = find_method(recipe.method);
+  if (method == nullptr) {
+    throw unknown_method(recipe.method)
+        .in_file(recipe.file)
+        .at(recipe.method_mark.line, recipe.method_mark.column);
+  }
+  return make_plan(std::move(recipe), *method,
+                   {.max_shard = request.max_shard,
+                    .only = request.only,
+                    .allow_mixed_architectures = request.allow_mixed_architectures,
+                    .seed = request.seed});
+}
+
 }  // namespace
 
 Prepared prepare(const Request& request) {
-  Recipe recipe = recipe_of(request);
-  if (request.seed) recipe.seed = *request.seed;
-  const Descriptor* method = find_method(recipe.method);
-  if (method == nullptr) {
-    throw Error(ErrorKind::recipe, fmt::format("merge method '{}' is unknown", recipe.method))
-        .in_file(recipe.file)
-        .at(recipe.method_mark.line, recipe.method_mark.column)
-        .hint(suggestion(recipe.method, method_names()));
+  if (request.max_shard == 0) {
+    throw Error(ErrorKind::usage, "--max-shard-size must not be 0");
   }
   Prepared prepared;
-  prepared.plan = make_plan(std::move(recipe), *method,
-                            {.max_shard = request.max_shard,
-                             .only = request.only,
-                             .allow_mixed_architectures = request.allow_mixed_architectures});
+  try {
+    prepared.plan = plan_of(request);
+  } catch (Error& error) {
+    // Lines of a recipe that a command composed mean nothing to who typed the command.
+    if (!request.method.empty()) error.at(0, 0);
+    throw;
+  }
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-  prepared.budget = plan_budget(prepared.plan, request.memory,
-                                request.threads == 0 ? cores : request.threads);
+  prepared.budget =
+      plan_budget(prepared.plan, request.memory, request.threads == 0 ? cores : request.threads);
   return prepared;
 }
 

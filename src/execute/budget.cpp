@@ -17,7 +17,8 @@ constexpr std::size_t kBestChunk = std::size_t{1} << 18;  // elements
 // What a reduction keeps of each element at most: the collected share of a magnitude selection
 // (bounded by its Limits) and block sums.
 constexpr std::uint64_t kSelectionBytes = std::uint64_t{16} << 20;
-constexpr std::uint64_t kProgram = std::uint64_t{4} << 20;  // headers, the plan, allocator
+constexpr std::uint64_t kMaskBytes = std::uint64_t{32} << 20;  // MaskCache::kMaxBytes
+constexpr std::uint64_t kProgram = std::uint64_t{4} << 20;     // headers, the plan, allocator
 
 struct Widest {
   std::uint64_t bytes_per_element = 0;  // stored inputs, base and output of one element
@@ -36,12 +37,13 @@ Widest widest_job(const Plan& plan) {
     if (job.base) bytes += stored(*job.base);
     widest.bytes_per_element = std::max(widest.bytes_per_element, bytes);
     const std::uint64_t working = job.f64 ? 8 : 4;
-    widest.block_bytes =
-        std::max(widest.block_bytes, (job.inputs.size() + 2) * kBlock * working);
+    widest.block_bytes = std::max(widest.block_bytes, (job.inputs.size() + 2) * kBlock * working);
     if (job.sweeps > 1) {
-      // 2 % of a tensor's elements is what a selection collects when its sample was a fair one.
-      const std::uint64_t collected = std::min(kSelectionBytes, job.output.size() / 50 * working);
-      widest.kept = std::max(widest.kept, job.inputs.size() * collected);
+      // What a selection collects when its sample was a fair one, and masks of a bit an element.
+      const std::uint64_t collected =
+          job.inputs.size() * std::min(kSelectionBytes, job.output.size() / 50 * working);
+      const std::uint64_t masks = std::min(kMaskBytes, job.inputs.size() * (job.output.size() / 8));
+      widest.kept = std::max({widest.kept, collected, masks});
     }
   }
   return widest;

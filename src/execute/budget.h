@@ -10,8 +10,8 @@ namespace merganser {
 
 struct Budget {
   unsigned threads = 1;
-  std::size_t chunk_elements = 0;   // a multiple of kBlock
-  std::uint64_t peak_bytes = 0;     // private memory: buffers of all workers and what passes keep
+  std::size_t chunk_elements = 0;  // a multiple of kBlock
+  std::uint64_t peak_bytes = 0;    // private memory: buffers of all workers and what passes keep
 };
 
 // Throws Error(usage) where `memory` cannot hold even the smallest chunks, naming what would.

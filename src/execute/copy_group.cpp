@@ -20,7 +20,8 @@ class SinglePhase : public Group {
 
   std::size_t chunks(std::size_t) const override {
     const std::size_t chunk = context_.budget.chunk_elements;
-    return std::max<std::size_t>(1, static_cast<std::size_t>((streams_.size() + chunk - 1) / chunk));
+    return std::max<std::size_t>(1,
+                                 static_cast<std::size_t>((streams_.size() + chunk - 1) / chunk));
   }
   void finish_tensor(std::size_t) override { streams_.finish(); }
   bool next_phase() override { return false; }
@@ -32,8 +33,8 @@ class SinglePhase : public Group {
   };
   Range range(std::size_t chunk) const {
     const std::uint64_t first = chunk * context_.budget.chunk_elements;
-    return {first, static_cast<std::size_t>(std::min<std::uint64_t>(
-                       context_.budget.chunk_elements, streams_.size() - first))};
+    return {first, static_cast<std::size_t>(std::min<std::uint64_t>(context_.budget.chunk_elements,
+                                                                    streams_.size() - first))};
   }
 
   JobStreams streams_;
@@ -48,12 +49,33 @@ class CopyGroup final : public SinglePhase {
     const std::span<const std::byte> stored = streams_.read(0, first, count, workspace);
     const DType dtype = context_.plan.jobs[jobs_[0]].output.dtype;
     std::span<const std::byte> output = stored;
+    if (is_float(dtype)) check(stored, count, workspace);
     if (dtype != streams_.dtype(0)) output = convert(stored, count, dtype, workspace);
     streams_.write(first, output);
     streams_.hash(chunk, {&stored, 1}, output);
   }
 
  private:
+  void check(std::span<const std::byte> stored, std::size_t count, Workspace& workspace) {
+    if (context_.options.non_finite == NonFinite::ignore) return;
+    const DType from = streams_.dtype(0);
+    std::uint64_t found = 0;
+    for (std::size_t begin = 0; begin < count; begin += kBlock) {
+      const std::size_t size = std::min(kBlock, count - begin);
+      const std::byte* in = stored.data() + begin * size_of(from);
+      if (from == DType::f64) {
+        double* values = workspace.block<double>(0);
+        widen(from, in, values, size);
+        found += count_nonfinite<double>(values, size);
+      } else {
+        float* values = workspace.block<float>(0);
+        widen(from, in, values, size);
+        found += count_nonfinite<float>(values, size);
+      }
+    }
+    streams_.count_non_finite(0, found);
+  }
+
   std::span<const std::byte> convert(std::span<const std::byte> stored, std::size_t count,
                                      DType dtype, Workspace& workspace) {
     const DType from = streams_.dtype(0);

@@ -54,9 +54,12 @@ class Run {
   std::unique_ptr<Group> make(std::size_t group) {
     const std::vector<std::size_t>& jobs = groups_[group];
     switch (context_.plan.jobs[jobs[0]].action) {
-      case PlanJob::Action::copy: return make_copy_group(context_, jobs[0]);
-      case PlanJob::Action::integers: return make_integer_group(context_, jobs[0]);
-      case PlanJob::Action::merge: break;
+      case PlanJob::Action::copy:
+        return make_copy_group(context_, jobs[0]);
+      case PlanJob::Action::integers:
+        return make_integer_group(context_, jobs[0]);
+      case PlanJob::Action::merge:
+        break;
     }
     return make_merge_group(context_, jobs);
   }

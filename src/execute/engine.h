@@ -31,8 +31,8 @@ struct EngineReport {
   std::uint64_t bytes_read = 0, bytes_written = 0;
 };
 
-// The result is the same for any budget. Throws the first Error of any worker; the sink's content is
-// then worthless. Progress::stop() ends it with Error(interrupted).
+// The result is the same for any budget. Throws the first Error of any worker; the sink's content
+// is then worthless. Progress::stop() ends it with Error(interrupted).
 EngineReport run_plan(const Plan& plan, const Budget& budget, const EngineOptions& options,
                       Sink& sink, Progress& progress);
 

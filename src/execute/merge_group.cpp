@@ -13,8 +13,8 @@ namespace {
 
 // The sample of a group: runs of neighbouring elements, spread evenly. Enough that a quantile's
 // standard error is well below 1 %.
-constexpr std::size_t kRun = 256;                   // elements
-constexpr std::size_t kRunsOfTensor = 64;           // a group of one tensor
+constexpr std::size_t kRun = 256;                           // elements
+constexpr std::size_t kRunsOfTensor = 64;                   // a group of one tensor
 constexpr std::size_t kRunsOfModel = std::size_t{1} << 12;  // shared out among a model's tensors
 
 std::size_t chunk_count(std::uint64_t size, std::size_t chunk) {
@@ -37,8 +37,7 @@ class MergingGroup final : public Group {
     for (const std::size_t job : jobs_) {
       const PlanJob& planned = context.plan.jobs[job];
       MergeTensor tensor{planned.output.name, planned.output.shape, planned.output.size(),
-                         planned.settings, {}};
-      for (const PlanInput& input : planned.inputs) tensor.models.push_back(input.model);
+                         planned.settings, planned.numbers};
       total_ += tensor.size;
       group.tensors.push_back(std::move(tensor));
       streams_.emplace_back(context, job);
@@ -177,9 +176,8 @@ class MergingGroup final : public Group {
   void sample(std::size_t tensor, Workspace& workspace) {
     const std::uint64_t size = streams_[tensor].size();
     const auto share = static_cast<double>(size) / static_cast<double>(total_);
-    const auto wanted = jobs_.size() == 1
-                            ? kRunsOfTensor
-                            : static_cast<std::size_t>(share * kRunsOfModel) + 1;
+    const auto wanted =
+        jobs_.size() == 1 ? kRunsOfTensor : static_cast<std::size_t>(share * kRunsOfModel) + 1;
     const std::size_t runs = std::min<std::size_t>(wanted, chunk_count(size, kRun));
     Partial& partial = *(partials_[tensor][0] = merger_->partial(tensor));
     for (std::size_t run = 0; run < runs; ++run) {

@@ -15,9 +15,9 @@
 
 namespace merganser {
 
-// While a group waits for its last chunks before its next phase, the groups behind it are opened, so
-// that no worker idles at a phase's end. Groups are made when their turn comes: what a method keeps
-// between phases exists for `window` groups at once, never for the whole model.
+// While a group waits for its last chunks before its next phase, the groups behind it are opened,
+// so that no worker idles at a phase's end. Groups are made when their turn comes: what a method
+// keeps between phases exists for `window` groups at once, never for the whole model.
 class Schedule {
   struct Active {
     std::unique_ptr<Group> group;

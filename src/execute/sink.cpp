@@ -10,8 +10,7 @@ MemorySink::MemorySink(const Plan& plan) : infos_(plan.outputs()) {
 }
 
 void MemorySink::write(std::size_t job, std::uint64_t begin, std::span<const std::byte> bytes) {
-  std::copy(bytes.begin(), bytes.end(),
-            bytes_[job].begin() + static_cast<std::ptrdiff_t>(begin));
+  std::copy(bytes.begin(), bytes.end(), bytes_[job].begin() + static_cast<std::ptrdiff_t>(begin));
 }
 
 MemorySource MemorySink::take(std::string label) {

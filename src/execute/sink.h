@@ -22,7 +22,8 @@ class Sink {
 
 class FolderSink final : public Sink {
  public:
-  FolderSink(const Plan& plan, const std::filesystem::path& folder) : writer_(plan.shards, folder) {}
+  FolderSink(const Plan& plan, const std::filesystem::path& folder)
+      : writer_(plan.shards, folder) {}
   void write(std::size_t job, std::uint64_t begin, std::span<const std::byte> bytes) override {
     writer_.write(job, begin, bytes);
   }

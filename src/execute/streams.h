@@ -1,5 +1,5 @@
-// What every writing phase does with a job's bytes: read them, hash them in order, count what is not
-// finite, and hand the output to the sink.
+// What every writing phase does with a job's bytes: read them, hash them in order, count what is
+// not finite, and hand the output to the sink.
 #pragma once
 
 #include <atomic>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 #include <type_traits>
 
 #include "kernels/reference.h"
@@ -18,10 +19,14 @@ namespace {
 
 #if HWY_TARGET == HWY_SCALAR
 
+void make_mask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
+               std::uint64_t threshold) {
+  reference::keep_mask(bits, n, stream, first, threshold);
+}
+
 template <class T>
-void zero_dropped(T* x, std::size_t n, RandomStream stream, std::uint64_t first,
-                  std::uint64_t threshold) {
-  reference::drop(x, n, stream, first, threshold);
+void zero_unmasked(T* x, std::size_t n, const std::uint8_t* bits) {
+  reference::apply_mask(x, 0, n, bits);
 }
 
 #else
@@ -97,76 +102,80 @@ void draw(RandomStream stream, std::uint64_t block, std::size_t blocks, std::uin
   }
 }
 
-template <class T>
-HWY_INLINE auto load_draws(const std::uint16_t* draws) {
-  const hn::RebindToUnsigned<hn::ScalableTag<T> > du;
-  const auto narrow = hn::LoadU(hn::Rebind<std::uint16_t, decltype(du)>(), draws);
-  if constexpr (sizeof(T) == 4) {
-    return hn::PromoteTo(du, narrow);
-  } else {
-    return hn::PromoteTo(du, hn::PromoteTo(hn::Rebind<std::uint32_t, decltype(du)>(), narrow));
-  }
-}
-
-// Zeroes x[j] where draws[j] > limit, and tells whether a draw is equal to it.
-template <class T>
-bool apply(T* x, std::size_t n, const std::uint16_t* draws, std::uint32_t limit) {
-  const hn::ScalableTag<T> d;
-  const hn::RebindToSigned<decltype(d)> di;
-  const auto bound = hn::Set(di, static_cast<hn::TFromD<decltype(di)> >(limit));
-  auto ties = hn::Zero(di);
+// Sets bit j where draws[j] <= limit, for a multiple of 8 draws; tells whether one is equal to it.
+bool compare_draws(const std::uint16_t* draws, std::size_t n, std::uint16_t limit,
+                   std::uint8_t* bits) {
+  const hn::ScalableTag<std::int16_t> d;
+  constexpr std::size_t kWide = hn::MaxLanes(d);
+  // Signed comparison of numbers whose sign bit is flipped.
+  const auto flip = hn::Set(d, static_cast<std::int16_t>(0x8000));
+  const auto bound = hn::Set(d, static_cast<std::int16_t>(limit ^ 0x8000));
+  auto ties = hn::Zero(d);
   std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
-    const auto draw = hn::BitCast(di, load_draws<T>(draws + i));
-    const auto dropped = hn::RebindMask(d, hn::Gt(draw, bound));
-    ties = hn::Or(ties, hn::VecFromMask(di, hn::Eq(draw, bound)));
-    hn::StoreU(hn::IfThenZeroElse(dropped, hn::LoadU(d, x + i)), d, x + i);
+  for (; i + kWide <= n; i += kWide) {
+    const auto draw = hn::Xor(hn::LoadU(d, reinterpret_cast<const std::int16_t*>(draws + i)), flip);
+    ties = hn::Or(ties, hn::VecFromMask(d, hn::Eq(draw, bound)));
+    hn::StoreMaskBits(d, hn::Not(hn::Gt(draw, bound)), bits + i / 8);
   }
-  bool tied = !hn::AllTrue(di, hn::Eq(ties, hn::Zero(di)));
-  for (; i < n; ++i) {
-    if (draws[i] > limit) x[i] = 0;
-    tied = tied || draws[i] == limit;
+  bool tied = !hn::AllTrue(d, hn::Eq(ties, hn::Zero(d)));
+  for (; i < n; i += 8) {
+    unsigned byte = 0;
+    for (std::size_t j = 0; j < 8; ++j) {
+      byte |= static_cast<unsigned>(draws[i + j] <= limit) << j;
+      tied = tied || draws[i + j] == limit;
+    }
+    bits[i / 8] = static_cast<std::uint8_t>(byte);
   }
   return tied;
 }
 
-template <class T>
-void zero_dropped(T* x, std::size_t n, RandomStream stream, std::uint64_t first,
-                  std::uint64_t threshold) {
-  if (threshold >> 32 != 0) return;
+void make_mask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
+               std::uint64_t threshold) {
   constexpr std::size_t kBlocks = 128;  // 2 KB of draws
   alignas(64) std::uint16_t draws[8 * (kBlocks + hn::MaxLanes(DU()))];
-  const auto limit = static_cast<std::uint32_t>(threshold >> 16);
-  while (n != 0) {
-    const std::uint64_t block = first / 8;
-    const std::size_t skip = first % 8, want = (skip + n + 7) / 8;
+  const auto limit = static_cast<std::uint16_t>(threshold >> 16);
+  for (std::size_t done = 0; done < n;) {
+    const std::uint64_t block = (first + done) / 8;
     const std::uint64_t to_carry = (std::uint64_t{1} << 32) - (block & 0xFFFFFFFF);
     const auto blocks =
-        static_cast<std::size_t>(std::min<std::uint64_t>({want, kBlocks, to_carry}));
-    const std::size_t part = std::min(n, 8 * blocks - skip);
+        static_cast<std::size_t>(std::min<std::uint64_t>({(n - done + 7) / 8, kBlocks, to_carry}));
     draw(stream, block, blocks, draws);
-    if (apply(x, part, draws + skip, limit)) {
-      for (std::size_t j = 0; j < part; ++j) {
-        if (draws[skip + j] == limit && !keeps(stream, first + j, threshold)) x[j] = 0;
+    if (compare_draws(draws, 8 * blocks, limit, bits + done / 8)) {
+      for (std::size_t j = 0; j < 8 * blocks; ++j) {
+        if (draws[j] == limit && !keeps(stream, first + done + j, threshold)) {
+          bits[(done + j) / 8] &= static_cast<std::uint8_t>(~(1u << (j % 8)));
+        }
       }
     }
-    x += part;
-    n -= part;
-    first += part;
+    done += 8 * blocks;
   }
+}
+
+template <class T>
+void zero_unmasked(T* x, std::size_t n, const std::uint8_t* bits) {
+  const hn::ScalableTag<T> d;
+  constexpr std::size_t kWide = hn::MaxLanes(hn::ScalableTag<T>());
+  std::size_t i = 0;
+  for (; i + kWide <= n; i += kWide) {
+    auto mask = hn::LoadMaskBits(d, bits + i / 8);
+    if constexpr (kWide < 8) {  // a part of a byte
+      const std::uint8_t part[8] = {static_cast<std::uint8_t>(bits[i / 8] >> (i % 8))};
+      mask = hn::LoadMaskBits(d, part);
+    }
+    hn::StoreU(hn::IfThenElseZero(mask, hn::LoadU(d, x + i)), d, x + i);
+  }
+  reference::apply_mask(x, i, n, bits);
 }
 
 #endif
 
-void DropF32(float* x, std::size_t n, RandomStream stream, std::uint64_t first,
-             std::uint64_t threshold) {
-  zero_dropped(x, n, stream, first, threshold);
+void MakeMask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
+              std::uint64_t threshold) {
+  make_mask(bits, n, stream, first, threshold);
 }
 
-void DropF64(double* x, std::size_t n, RandomStream stream, std::uint64_t first,
-             std::uint64_t threshold) {
-  zero_dropped(x, n, stream, first, threshold);
-}
+void ApplyF32(float* x, std::size_t n, const std::uint8_t* bits) { zero_unmasked(x, n, bits); }
+void ApplyF64(double* x, std::size_t n, const std::uint8_t* bits) { zero_unmasked(x, n, bits); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -176,21 +185,31 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace merganser {
 
-HWY_EXPORT(DropF32);
-HWY_EXPORT(DropF64);
+HWY_EXPORT(MakeMask);
+HWY_EXPORT(ApplyF32);
+HWY_EXPORT(ApplyF64);
 
-template <class T>
-void drop(T* x, std::size_t n, RandomStream stream, std::uint64_t first, std::uint64_t threshold) {
-  assert(threshold <= std::uint64_t{1} << 32);
-  if constexpr (std::is_same_v<T, float>) {
-    HWY_DYNAMIC_DISPATCH(DropF32)(x, n, stream, first, threshold);
+void keep_mask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
+               std::uint64_t threshold) {
+  assert(threshold <= std::uint64_t{1} << 32 && first % 8 == 0);
+  if (threshold >> 32 != 0) {
+    std::memset(bits, 0xFF, (n + 7) / 8);
   } else {
-    HWY_DYNAMIC_DISPATCH(DropF64)(x, n, stream, first, threshold);
+    HWY_DYNAMIC_DISPATCH(MakeMask)(bits, n, stream, first, threshold);
   }
 }
 
-template void drop(float*, std::size_t, RandomStream, std::uint64_t, std::uint64_t);
-template void drop(double*, std::size_t, RandomStream, std::uint64_t, std::uint64_t);
+template <class T>
+void apply_mask(T* x, std::size_t n, const std::uint8_t* bits) {
+  if constexpr (std::is_same_v<T, float>) {
+    HWY_DYNAMIC_DISPATCH(ApplyF32)(x, n, bits);
+  } else {
+    HWY_DYNAMIC_DISPATCH(ApplyF64)(x, n, bits);
+  }
+}
+
+template void apply_mask(float*, std::size_t, const std::uint8_t*);
+template void apply_mask(double*, std::size_t, const std::uint8_t*);
 
 }  // namespace merganser
 #endif

@@ -1,5 +1,5 @@
 // Random dropping (DARE): the mask of base/random.h's keeps(), bit for bit, many elements at a
-// time.
+// time. A mask holds one bit an element, so that a second pass need not draw again.
 #pragma once
 
 #include <cstddef>
@@ -9,9 +9,16 @@
 
 namespace merganser {
 
-// Sets to +0 the elements that are not kept; x[j] is element first + j of its tensor. `first` is
-// fastest where it is a multiple of 8. In place. Thread-safe.
+// Bytes of a mask of n elements: vectors are loaded from it up to 8 bytes at a time.
+constexpr std::size_t mask_bytes(std::size_t n) { return (n + 7) / 8 + 8; }
+
+// Bit j % 8 of byte j / 8 is set where element first + j of the tensor is kept. `first` is a
+// multiple of 8; bits past n are not defined. Writes (n + 7) / 8 bytes. Thread-safe.
+void keep_mask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
+               std::uint64_t threshold);
+
+// Sets to +0 the elements whose bit is clear. In place; `bits` has mask_bytes(n).
 template <class T>
-void drop(T* x, std::size_t n, RandomStream stream, std::uint64_t first, std::uint64_t threshold);
+void apply_mask(T* x, std::size_t n, const std::uint8_t* bits);
 
 }  // namespace merganser

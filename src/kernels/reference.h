@@ -271,10 +271,20 @@ void count_signs(std::span<T* const> d, bool by_count, SignCounts& counts, std::
 
 // --- dropout.h
 
-template <class T>
-void drop(T* x, std::size_t n, RandomStream stream, std::uint64_t first, std::uint64_t threshold) {
+inline void keep_mask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
+                      std::uint64_t threshold) {
   for (std::size_t j = 0; j < n; ++j) {
-    if (!keeps(stream, first + j, threshold)) x[j] = 0;
+    const auto bit = static_cast<std::uint8_t>(1u << (j % 8));
+    if (j % 8 == 0) bits[j / 8] = 0;
+    if (keeps(stream, first + j, threshold)) bits[j / 8] |= bit;
+  }
+}
+
+// From element `begin` on.
+template <class T>
+void apply_mask(T* x, std::size_t begin, std::size_t n, const std::uint8_t* bits) {
+  for (std::size_t j = begin; j < n; ++j) {
+    if ((bits[j / 8] >> (j % 8) & 1) == 0) x[j] = 0;
   }
 }
 

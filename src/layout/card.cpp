@@ -183,6 +183,15 @@ std::string warning_section(const Plan& plan) {
   return "\n## Warnings\n\n" + bullets(items);
 }
 
+// What the command line added to the recipe.
+std::string flags_of(const PlanOptions& options) {
+  std::string flags;
+  if (options.seed) flags += fmt::format(" --seed {}", *options.seed);
+  if (!options.only.empty()) flags += " --only …";  // a glob may hold what ends a code span
+  if (options.allow_mixed_architectures) flags += " --allow-mixed-architectures";
+  return flags;
+}
+
 }  // namespace
 
 std::string public_name(const PlanModel& model) {
@@ -222,7 +231,7 @@ std::string card_text(const Plan& plan, const std::string& version, const std::s
       "With the models of the recipe in place, `merganser merge {} OUTPUT{}` gives the same "
       "weights. "
       "`{}` holds the settings of each tensor and the hashes of all that went in and came out.\n",
-      names::kRecipe, plan.options.only.empty() ? "" : " --only …", names::kProvenance);
+      names::kRecipe, flags_of(plan.options), names::kProvenance);
   return text;
 }
 

@@ -53,7 +53,7 @@ struct MergeTensor {
   Shape shape;
   std::uint64_t size = 0;
   Settings settings;                // of the inputs that are read; others were left out before
-  std::vector<std::size_t> models;  // each input's number in the recipe: keys random streams
+  std::vector<std::size_t> models;  // each input's place among the listed: keys random streams
 };
 
 struct MergeGroup {

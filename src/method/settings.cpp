@@ -15,7 +15,9 @@ const Value& find(const Settings::Table& table, std::string_view name) {
 
 }  // namespace
 
-double Settings::number(std::string_view name) const { return std::get<double>(find(shared, name)); }
+double Settings::number(std::string_view name) const {
+  return std::get<double>(find(shared, name));
+}
 bool Settings::flag(std::string_view name) const { return std::get<bool>(find(shared, name)); }
 
 const std::string& Settings::choice(std::string_view name) const {

@@ -5,7 +5,7 @@
 namespace merganser::test {
 namespace {
 
-Settings scaled(double factor) { return settings_of("passthrough", {{"scale", factor}}, {{}}); }
+Settings scaled(double factor) { return settings_of("passthrough", {}, {{{"scale", factor}}}); }
 Settings plain() { return settings_of("passthrough", {}, {{}}); }
 
 template <class T>

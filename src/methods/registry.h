@@ -10,9 +10,9 @@
 
 namespace merganser {
 
-std::span<const Descriptor* const> all_methods();            // sorted by name
-const Descriptor* find_method(std::string_view name);        // null: unknown
-const Descriptor& require_method(std::string_view name);     // throws Error(recipe), nearest name
+std::span<const Descriptor* const> all_methods();         // sorted by name
+const Descriptor* find_method(std::string_view name);     // null: unknown
+const Descriptor& require_method(std::string_view name);  // throws Error(recipe), nearest name
 std::vector<std::string> method_names();
 
 }  // namespace merganser

@@ -11,8 +11,8 @@
 namespace merganser::methods {
 namespace {
 
-constexpr double kTinyNorm = 1e-8;       // below it a vector has no direction
-constexpr double kNearlyLine = 0.9995;   // |cos| above it: the arc is a line within rounding
+constexpr double kTinyNorm = 1e-8;      // below it a vector has no direction
+constexpr double kNearlyLine = 0.9995;  // |cos| above it: the arc is a line within rounding
 
 struct Gram {
   double norm0 = 0, norm1 = 0, dot = 0;  // squared norms of base and model, their product
@@ -38,8 +38,10 @@ template <class T>
 class Slerp final : public Merger<T> {
  public:
   explicit Slerp(MergeGroup group) : grams_(group.tensors.size()), factors_(group.tensors.size()) {
-    for (const MergeTensor& tensor : group.tensors) t_.push_back(tensor.settings.number("t"));
-    normalize_ = group.tensors[0].settings.flag("normalize");
+    for (const MergeTensor& tensor : group.tensors) {
+      t_.push_back(tensor.settings.number("t"));
+      normalize_.push_back(tensor.settings.flag("normalize"));
+    }
     whole_model_ = group.tensors[0].settings.choice("scope") == "model";
   }
 
@@ -76,7 +78,7 @@ class Slerp final : public Merger<T> {
       std::fill(grams_.begin(), grams_.end(), all);
     }
     for (std::size_t i = 0; i < grams_.size(); ++i) {
-      const auto [f0, f1] = factors(grams_[i], t_[i], normalize_);
+      const auto [f0, f1] = factors(grams_[i], t_[i], normalize_[i]);
       factors_[i] = {static_cast<T>(f0), static_cast<T>(f1)};
     }
     reduced_ = true;
@@ -92,7 +94,8 @@ class Slerp final : public Merger<T> {
   std::vector<double> t_;
   std::vector<Gram> grams_;
   std::vector<std::array<T, 2>> factors_;
-  bool normalize_ = false, whole_model_ = false, reduced_ = false;
+  std::vector<bool> normalize_;
+  bool whole_model_ = false, reduced_ = false;
 };
 
 Outline outline(const Settings& settings) {
@@ -134,8 +137,7 @@ const Descriptor slerp = {
               "Interpolate unit vectors and restore the norm (1-t)|x0| + t|x1|, instead of the "
               "vectors as they are.",
           .type = ParameterType::flag,
-          .fallback = Value{false},
-          .constant = true}},
+          .fallback = Value{false}}},
     .outline = outline,
     .make_f32 = make_merger<Slerp, float>,
     .make_f64 = make_merger<Slerp, double>,

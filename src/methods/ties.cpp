@@ -11,14 +11,21 @@ bool trims_whole_model(const Settings& settings) {
   return settings.choice("trim_scope") == "model";
 }
 
-// One threshold over the whole model needs the same inputs and densities in every tensor.
+// One threshold over the whole model needs the same inputs, densities and rules in every tensor.
 void check_uniform(const MergeGroup& group) {
   const Settings& first = group.tensors[0].settings;
+  const auto same_rules = [&](const Settings& settings) {
+    return settings.numbers("density") == first.numbers("density") &&
+           settings.choice("vote") == first.choice("vote") &&
+           settings.choice("zero_sign") == first.choice("zero_sign") &&
+           rescale_of(settings) == rescale_of(first);
+  };
   for (const MergeTensor& tensor : group.tensors) {
     const bool same_models = tensor.models == group.tensors[0].models;
-    if (same_models && tensor.settings.numbers("density") == first.numbers("density")) continue;
+    if (same_models && same_rules(tensor.settings)) continue;
     throw Error(ErrorKind::recipe,
-                same_models ? "ties: trim_scope: model needs the same density for every tensor"
+                same_models ? "ties: trim_scope: model needs the same density, vote, zero_sign and "
+                              "rescale for every tensor"
                             : "ties: trim_scope: model needs the same models for every tensor, and "
                               "none of weight 0")
         .in_tensor(tensor.name)
@@ -69,7 +76,8 @@ const Descriptor ties = {
     .base = BaseRole::required,
     .parameters = {weight_parameter(),
                    density_parameter("Share of the entries that is kept, the largest first."),
-                   normalize_parameter(true), lambda_parameter(),
+                   normalize_parameter(true),
+                   lambda_parameter(),
                    {.name = "trim_scope",
                     .summary =
                         "Find the threshold in each tensor (MergeKit) or over the whole model "
@@ -78,8 +86,11 @@ const Descriptor ties = {
                     .fallback = Value{"tensor"},
                     .choices = {"tensor", "model"},
                     .constant = true},
-                   vote_parameter(), zero_sign_parameter(), rescale_parameter(false),
-                   rescale_mode_parameter(), int8_mask_parameter()},
+                   vote_parameter(),
+                   zero_sign_parameter(),
+                   rescale_parameter(false),
+                   rescale_mode_parameter(),
+                   int8_mask_parameter()},
     .outline = outline,
     .make_f32 = make<float>,
     .make_f64 = make<double>,

@@ -199,7 +199,8 @@ class JobMaker {
                   fmt::format("it is in {}, but not in {}",
                               plan_.models[holder->source->model].path.string(), without))
           .in_tensor(job.output.name)
-          .hint("heads: drop leaves such tensors out, heads: {keep_from: MODEL} copies one model's");
+          .hint(
+              "heads: drop leaves such tensors out, heads: {keep_from: MODEL} copies one model's");
     }
     std::vector<Candidate> others;
     for (const Candidate& candidate : candidates) {
@@ -303,13 +304,13 @@ class JobMaker {
         continue;
       }
       for (std::size_t i = 0; i < inputs.size(); ++i) {
-        const auto value = resolve(
-            parameter, {source_level(*inputs[i]), slice_level, module_level, global},
-            position_of(inputs[i]->name, job.place, t, job.place.layer), plan_.recipe.file);
+        const auto value =
+            resolve(parameter, {source_level(*inputs[i]), slice_level, module_level, global},
+                    position_of(inputs[i]->name, job.place, t, job.place.layer), plan_.recipe.file);
         if (!value && parameter.optional) continue;
-        settings.per_input[i][key] = required(
-            value, parameter, job,
-            fmt::format(" for {}", plan_.models[inputs[i]->source->model].path.string()));
+        settings.per_input[i][key] =
+            required(value, parameter, job,
+                     fmt::format(" for {}", plan_.models[inputs[i]->source->model].path.string()));
       }
     }
     apply_outline(job, settings, inputs);
@@ -344,6 +345,7 @@ class JobMaker {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (outline.reads[i]) {
         job.inputs.push_back(input(*inputs[i]));
+        job.numbers.push_back(i);
         job.settings.per_input.push_back(settings.per_input[i]);
       } else {
         job.unread.push_back(input(*inputs[i]));
@@ -380,10 +382,10 @@ class JobMaker {
         const std::string& name = model.source->headers()[i].name;
         if (model.used[i] || listed.contains({m, name})) continue;
         const TensorPlace place = reference_.place(model.names[i].empty() ? name : model.names[i]);
-        plan_.left_out.push_back(
-            {m, name,
-             place.layer ? fmt::format("layer {} is in no slice", *place.layer)
-                         : "the recipe takes these tensors from other models"});
+        plan_.left_out.push_back({m, name,
+                                  place.layer
+                                      ? fmt::format("layer {} is in no slice", *place.layer)
+                                      : "the recipe takes these tensors from other models"});
       }
     }
   }

@@ -1,4 +1,5 @@
-// One job for each output tensor: its inputs, their resolved settings, what the method makes of them.
+// One job for each output tensor: its inputs, their resolved settings, what the method makes of
+// them.
 #pragma once
 
 #include <vector>

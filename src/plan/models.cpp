@@ -102,23 +102,22 @@ void map_by_role(PlanModel& model, const PlanModel& reference) {
     throw Error(ErrorKind::mismatch, "mixed architectures need a config.json in every model")
         .in_file((config == nullptr ? model : reference).path.string());
   }
-  const std::vector<std::string> reasons = reference.architecture.incompatibilities(
-      *reference_config, model.architecture, *config);
+  const std::vector<std::string> reasons =
+      reference.architecture.incompatibilities(*reference_config, model.architecture, *config);
   if (!reasons.empty()) {
     const std::string more =
         reasons.size() > 1 ? fmt::format(" (and {} more differences)", reasons.size() - 1) : "";
-    throw Error(ErrorKind::mismatch,
-                fmt::format("{} layers do not fit among {} layers: {}{}",
-                            model.architecture.family(), reference.architecture.family(),
-                            reasons.front(), more))
+    throw Error(
+        ErrorKind::mismatch,
+        fmt::format("{} layers do not fit among {} layers: {}{}", model.architecture.family(),
+                    reference.architecture.family(), reasons.front(), more))
         .in_file(model.path.string());
   }
   for (std::string& name : model.names) {
     const TensorPlace place = model.architecture.place(name);
-    const auto mapped =
-        place.role.empty()
-            ? std::nullopt
-            : reference.architecture.name_for_role(place.role, place.layer.value_or(0));
+    const auto mapped = place.role.empty() ? std::nullopt
+                                           : reference.architecture.name_for_role(
+                                                 place.role, place.layer.value_or(0));
     // Without a role it has no name there: left out, or an error where a slice needs it.
     name = mapped.value_or("");
   }
@@ -166,6 +165,14 @@ PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
         .in_file(recipe_file)
         .at(ref.mark.line, ref.mark.column)
         .hint("merge the adapter into its base first");
+  }
+  if (!ref.revision.empty()) {
+    throw Error(ErrorKind::unsupported,
+                fmt::format("'{}' names a revision, but models are read from local folders",
+                            ref.to_string()))
+        .in_file(recipe_file)
+        .at(ref.mark.line, ref.mark.column)
+        .hint("download that revision into a folder and name the folder");
   }
   PlanModel model;
   model.ref = ref;
@@ -224,7 +231,8 @@ std::size_t model_index(const std::vector<PlanModel>& models, const ModelRef& re
   for (std::size_t i = 0; i < models.size(); ++i) {
     if (models[i].ref.same_as(ref)) return i;
   }
-  throw Error(ErrorKind::recipe, fmt::format("model '{}' is not part of the recipe", ref.to_string()))
+  throw Error(ErrorKind::recipe,
+              fmt::format("model '{}' is not part of the recipe", ref.to_string()))
       .at(ref.mark.line, ref.mark.column);
 }
 

@@ -10,11 +10,12 @@ namespace merganser {
 
 // `recipe_file` helps to find relative paths. Throws Error for what cannot be opened.
 PlanModel open_model(const ModelRef& ref, const std::string& recipe_file);
-// In the order of Recipe::referenced_models(). Throws Error for what cannot be opened or is not merged yet.
+// In the order of Recipe::referenced_models(). Throws Error for what cannot be opened or is not
+// merged yet.
 std::vector<PlanModel> open_models(const Recipe& recipe);
 
-// Fills PlanModel::names in the naming of models[reference]: equal names, or names behind one unique
-// prefix ("bert."), or by role where families differ and `allow_mixed` says so.
+// Fills PlanModel::names in the naming of models[reference]: equal names, or names behind one
+// unique prefix ("bert."), or by role where families differ and `allow_mixed` says so.
 void bridge_names(std::vector<PlanModel>& models, std::size_t reference, bool allow_mixed,
                   std::vector<std::string>& notes);
 

@@ -111,6 +111,7 @@ Plan make_plan(Recipe recipe, const Descriptor& method, const PlanOptions& optio
   validate(recipe, method);
   Plan plan;
   plan.recipe = std::move(recipe);
+  if (options.seed) plan.recipe.seed = *options.seed;
   plan.options = options;
   plan.method = &method;
   plan.models = open_models(plan.recipe);

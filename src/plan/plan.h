@@ -23,6 +23,7 @@ struct PlanOptions {
   std::uint64_t max_shard = 5'000'000'000;  // bytes of data in a file
   std::string only;                         // glob on output names; "" = all
   bool allow_mixed_architectures = false;
+  std::optional<std::uint64_t> seed;  // overrides the recipe's
 };
 
 struct PlanModel {
@@ -32,7 +33,7 @@ struct PlanModel {
   Architecture architecture;
   std::string prefix_removed, prefix_added;  // bridge from its names to the reference model's
   std::vector<std::string> names;            // of its tensors, in the reference model's naming
-  std::vector<bool> used;                    // of its tensors: some job reads it, or names it at weight 0
+  std::vector<bool> used;  // of its tensors: some job reads it, or names it at weight 0
 };
 
 struct PlanInput {
@@ -51,8 +52,12 @@ struct PlanJob {
   TensorPlace place;
   Action action = Action::merge;
   std::optional<PlanInput> base;
-  std::vector<PlanInput> inputs;  // those that are read, the base not counted where it is the origin
-  Settings settings;              // of these inputs
+  std::vector<PlanInput>
+      inputs;         // those that are read, the base not counted where it is the origin
+  Settings settings;  // of these inputs
+  // Each input's place among the listed models, the base and nothing else left out: keys random
+  // streams, so that a weight of 0 or a listed base does not move the others' masks.
+  std::vector<std::size_t> numbers;
   std::vector<PlanInput> unread;  // weight exactly 0
   unsigned sweeps = 1;
   bool whole_model = false;
@@ -74,7 +79,7 @@ struct Plan {
   std::vector<PlanJob> jobs;      // sorted by output name
   std::vector<LeftOut> left_out;
   std::vector<std::string> warnings;
-  std::vector<std::string> notes;  // bridged prefixes, ties, rules applied
+  std::vector<std::string> notes;      // bridged prefixes, ties, rules applied
   std::shared_ptr<const Json> config;  // of the output; null where the reference has none
   bool single_file = false;            // a .safetensors file in, a .safetensors file out
   ShardPlan shards;

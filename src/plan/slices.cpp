@@ -83,10 +83,11 @@ class Planner {
   [[noreturn]] void refuse_slices(const RecipeModule& written) const {
     std::vector<std::string> names;
     for (const ArchitectureModule& module : modules_) names.push_back(module.name);
-    throw at(Error(ErrorKind::recipe,
-                   fmt::format("slices: cannot be used with several modules ({})", join(names, ", ")))
-                 .hint("write modules: with slices: for each of them"),
-             recipe_, written.slices.front().mark);
+    throw at(
+        Error(ErrorKind::recipe,
+              fmt::format("slices: cannot be used with several modules ({})", join(names, ", ")))
+            .hint("write modules: with slices: for each of them"),
+        recipe_, written.slices.front().mark);
   }
 
   PlannedSlice plan_models(const RecipeModule& written, std::size_t index) const {
@@ -101,9 +102,8 @@ class Planner {
     for (const SliceSource& source : slice.sources) {
       const SliceSource& first = slice.sources.front();
       if (source.last == first.last) continue;
-      throw Error(ErrorKind::mismatch,
-                  fmt::format("it has {} layers, but {} has {}", source.last,
-                              models_[first.model].path.string(), first.last))
+      throw Error(ErrorKind::mismatch, fmt::format("it has {} layers, but {} has {}", source.last,
+                                                   models_[first.model].path.string(), first.last))
           .in_file(models_[source.model].path.string())
           .hint("models of different depth need slices: with layer ranges");
     }
@@ -124,20 +124,19 @@ class Planner {
         planned.last = (*source.layers)[1];
       }
       if (planned.last > layers) {
-        throw at(Error(ErrorKind::mismatch,
-                       fmt::format("layer_range [{}, {}) goes beyond the {} layers of {}",
-                                   planned.first, planned.last, layers,
-                                   models_[model].path.string()))
-                     .hint("layer_range is [first, last), counted from 0"),
-                 recipe_, source.mark);
+        throw at(
+            Error(ErrorKind::mismatch,
+                  fmt::format("layer_range [{}, {}) goes beyond the {} layers of {}", planned.first,
+                              planned.last, layers, models_[model].path.string()))
+                .hint("layer_range is [first, last), counted from 0"),
+            recipe_, source.mark);
       }
       slice.sources.push_back(planned);
     }
     for (const SliceSource& source : slice.sources) {
       if (source.last - source.first == slice.layers()) continue;
-      throw at(Error(ErrorKind::mismatch,
-                     fmt::format("a slice's sources take {} and {} layers", slice.layers(),
-                                 source.last - source.first)),
+      throw at(Error(ErrorKind::mismatch, fmt::format("a slice's sources take {} and {} layers",
+                                                      slice.layers(), source.last - source.first)),
                recipe_, written.mark);
     }
     add_base(slice, written.base_model ? written.base_model : recipe_.base_model, index);

@@ -10,9 +10,9 @@
 namespace merganser {
 
 struct SliceSource {
-  std::size_t model = 0;                // index in Plan::models
+  std::size_t model = 0;                  // index in Plan::models
   const RecipeSource* written = nullptr;  // null for a base_model that is not listed
-  std::size_t first = 0, last = 0;      // layers [first, last)
+  std::size_t first = 0, last = 0;        // layers [first, last)
 };
 
 struct PlannedSlice {

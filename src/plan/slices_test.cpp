@@ -81,7 +81,7 @@ slices:
 parameters: {scale: [2, 4, 8]}
 )");
   const auto scale_of = [&](const std::string& name) {
-    return job(plan, name).settings.number("scale");
+    return job(plan, name).settings.number("scale", 0);
   };
   EXPECT_EQ(scale_of("model.layers.0.mlp.up_proj.weight"), 2);
   EXPECT_EQ(scale_of("model.layers.1.mlp.up_proj.weight"), 4);
@@ -110,8 +110,8 @@ slices:
               ElementsAre("model_b:model.norm.weight"));
   EXPECT_THAT(input_names(plan, job(plan, "lm_head.weight")),
               ElementsAre("model_b:lm_head.weight"));
-  EXPECT_EQ(job(plan, "model.embed_tokens.weight").settings.number("scale"), 2);
-  EXPECT_EQ(job(plan, "lm_head.weight").settings.number("scale"), 3);
+  EXPECT_EQ(job(plan, "model.embed_tokens.weight").settings.number("scale", 0), 2);
+  EXPECT_EQ(job(plan, "lm_head.weight").settings.number("scale", 0), 3);
   expect_complete(plan);
 }
 

@@ -19,8 +19,7 @@ TensorIndex::TensorIndex(const PlanModel& model, const Architecture& reference) 
           .in_file(model.path.string());
     }
     const TensorPlace place = reference.place(name);
-    Entries& entries =
-        place.layer ? layers_[{place.module, *place.layer}] : loose_[place.module];
+    Entries& entries = place.layer ? layers_[{place.module, *place.layer}] : loose_[place.module];
     entries.emplace(place.stem, Entry{i, place});
   }
 }

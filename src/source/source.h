@@ -17,7 +17,7 @@ namespace merganser {
 class Source {
  public:
   virtual ~Source() = default;
-  virtual std::string label() const = 0;  // for errors and the plan
+  virtual std::string label() const = 0;                       // for errors and the plan
   virtual const std::vector<TensorInfo>& headers() const = 0;  // sorted by name
   // Fills `out` with the stored bytes of a tensor from byte `begin`. Thread-safe.
   virtual void read(std::size_t tensor, std::uint64_t begin, std::span<std::byte> out) const = 0;

@@ -9,9 +9,9 @@ namespace merganser::methods {
 
 inline std::vector<Parameter> dare_parameters(bool elect) {
   std::vector<Parameter> parameters = {
-      weight_parameter(), density_parameter("Probability that an entry is kept (1 - p)."),
-      normalize_parameter(false), lambda_parameter(), rescale_parameter(true),
-      rescale_mode_parameter()};
+      weight_parameter(),         density_parameter("Probability that an entry is kept (1 - p)."),
+      normalize_parameter(false), lambda_parameter(),
+      rescale_parameter(true),    rescale_mode_parameter()};
   if (elect) {
     parameters.push_back(vote_parameter());
     parameters.push_back(zero_sign_parameter());
@@ -34,7 +34,8 @@ std::unique_ptr<Merger<T>> make_dare(MergeGroup group) {
   TaskVectorOptions options;
   if constexpr (elect) options = election_of(settings);
   options.rescale = rescale_of(settings);
-  auto sparsifier = drop_at_random<T>(group);
+  const bool again = options.rescale == Rescale::l1 || options.zero_sign == ZeroSign::majority;
+  auto sparsifier = drop_at_random<T>(group, again);
   return merge_task_vectors<T>(std::move(group), std::move(sparsifier), options);
 }
 

@@ -36,15 +36,16 @@ class Sparsifier {
 template <class T>
 std::unique_ptr<Sparsifier<T>> keep_all();
 
-// Keeps the `density` share of largest magnitudes of each input over the whole group: one tensor, or
-// the whole model (densities must then not vary by tensor; the first tensor's is taken, and all
+// Keeps the `density` share of largest magnitudes of each input over the whole group: one tensor,
+// or the whole model (densities must then not vary by tensor; the first tensor's is taken, and all
 // tensors must have all inputs). TIES, Yadav et al. 2023, "trim".
 template <class T>
 std::unique_ptr<Sparsifier<T>> trim_by_magnitude(const MergeGroup& group);
 
 // Keeps each element with probability `density`, by the stream (seed, tensor name, model number).
-// DARE, Yu et al. 2023. The layout of the streams is in docs/numerics.md.
+// DARE, Yu et al. 2023. The layout of the streams is in docs/numerics.md. `again`: apply() will be
+// called in more than one pass, so drawn masks are worth keeping.
 template <class T>
-std::unique_ptr<Sparsifier<T>> drop_at_random(const MergeGroup& group);
+std::unique_ptr<Sparsifier<T>> drop_at_random(const MergeGroup& group, bool again);
 
 }  // namespace merganser::methods

@@ -10,8 +10,8 @@
 namespace merganser::methods {
 namespace {
 
-constexpr double kTinyNorm = 1e-7;         // MergeKit: a smaller L1 norm is not rescaled
-constexpr double kTinyWeightSum = 1e-8;    // MergeKit: a smaller sum of weights divides by 1
+constexpr double kTinyNorm = 1e-7;       // MergeKit: a smaller L1 norm is not rescaled
+constexpr double kTinyWeightSum = 1e-8;  // MergeKit: a smaller sum of weights divides by 1
 
 template <class T>
 class TaskVectors final : public Merger<T> {
@@ -43,21 +43,27 @@ class TaskVectors final : public Merger<T> {
 
   std::optional<Pass> next_pass() const override {
     switch (stage_) {
-      case Stage::sparsify: return sparsifier_->next_pass();
+      case Stage::sparsify:
+        return sparsifier_->next_pass();
       case Stage::norms:
-      case Stage::signs: return Pass::full;
-      case Stage::ready: return std::nullopt;
+      case Stage::signs:
+        return Pass::full;
+      case Stage::ready:
+        return std::nullopt;
     }
     return std::nullopt;
   }
 
   std::unique_ptr<Partial> partial(std::size_t tensor) const override {
     switch (stage_) {
-      case Stage::sparsify: return sparsifier_->partial(tensor);
+      case Stage::sparsify:
+        return sparsifier_->partial(tensor);
       case Stage::norms:
         return std::make_unique<Trimmed>(2 * tensors_[tensor].weights.size());
-      case Stage::signs: return std::make_unique<Trimmed>(0);
-      case Stage::ready: break;
+      case Stage::signs:
+        return std::make_unique<Trimmed>(0);
+      case Stage::ready:
+        break;
     }
     return nullptr;
   }
@@ -245,9 +251,7 @@ Parameter normalize_parameter(bool fallback) {
 }
 
 Parameter lambda_parameter() {
-  return {.name = "lambda",
-          .summary = "Factor of the merged task vector.",
-          .fallback = Value{1.0}};
+  return {.name = "lambda", .summary = "Factor of the merged task vector.", .fallback = Value{1.0}};
 }
 
 Parameter int8_mask_parameter() {
@@ -261,8 +265,7 @@ Parameter rescale_parameter(bool fallback) {
   return {.name = "rescale",
           .summary = "Scale what was kept up to the size of what was there.",
           .type = ParameterType::flag,
-          .fallback = Value{fallback},
-          .constant = true};
+          .fallback = Value{fallback}};
 }
 
 Parameter rescale_mode_parameter() {
@@ -270,8 +273,7 @@ Parameter rescale_mode_parameter() {
           .summary = "l1: by the ratio of L1 norms (MergeKit); inverse: by 1/density (the paper).",
           .type = ParameterType::choice,
           .fallback = Value{"l1"},
-          .choices = {"l1", "inverse"},
-          .constant = true};
+          .choices = {"l1", "inverse"}};
 }
 
 Parameter vote_parameter() {
@@ -279,8 +281,7 @@ Parameter vote_parameter() {
           .summary = "Elect signs by mass (the sum of entries) or by count (the sum of signs).",
           .type = ParameterType::choice,
           .fallback = Value{"mass"},
-          .choices = {"mass", "count"},
-          .constant = true};
+          .choices = {"mass", "count"}};
 }
 
 Parameter zero_sign_parameter() {
@@ -290,8 +291,7 @@ Parameter zero_sign_parameter() {
               "the tensor, with trim_scope: model in the whole model (the paper's code).",
           .type = ParameterType::choice,
           .fallback = Value{"positive"},
-          .choices = {"positive", "majority"},
-          .constant = true};
+          .choices = {"positive", "majority"}};
 }
 
 Rescale rescale_of(const Settings& settings) {
@@ -316,8 +316,7 @@ Outline task_vector_outline(const Settings& settings, unsigned reductions) {
                             "every weight is 0: the base is copied");
   }
   if (settings.number("lambda") == 0) {
-    return Outline::copy_of(Outline::kCopyBase, weights.size(),
-                            "lambda is 0: the base is copied");
+    return Outline::copy_of(Outline::kCopyBase, weights.size(), "lambda is 0: the base is copied");
   }
   Outline outline = Outline::of_all(weights.size(), 1 + reductions);
   for (std::size_t i = 0; i < weights.size(); ++i) outline.reads[i] = weights[i] != 0;
