@@ -17,17 +17,20 @@ constexpr std::size_t kBestChunk = std::size_t{1} << 18;  // elements
 // What a reduction keeps of each element at most: the collected share of a magnitude selection
 // (bounded by its Limits) and block sums.
 constexpr std::uint64_t kSelectionBytes = std::uint64_t{16} << 20;
-constexpr std::uint64_t kMaskBytes = std::uint64_t{32} << 20;  // MaskCache::kMaxBytes
+constexpr std::uint64_t kHistogramBytes = 4096 * 8;
+constexpr std::uint64_t kMaskBytes = std::uint64_t{16} << 20;  // MaskCache::kMaxBytes
 constexpr std::uint64_t kProgram = std::uint64_t{4} << 20;     // headers, the plan, allocator
 
 struct Widest {
   std::uint64_t bytes_per_element = 0;  // stored inputs, base and output of one element
   std::uint64_t block_bytes = 0;        // a worker's working blocks
-  std::uint64_t kept = 0;               // by reduction passes
+  std::uint64_t kept = 0;               // by the reduction passes of one tensor
+  std::uint64_t kept_of_model = 0;      // by those over the whole model
 };
 
 Widest widest_job(const Plan& plan) {
   Widest widest;
+  std::uint64_t histograms = 0, collected_of_model = 0;
   for (const PlanJob& job : plan.jobs) {
     const auto stored = [&](const PlanInput& input) {
       return size_of(plan.models[input.model].source->headers()[input.tensor].dtype);
@@ -38,7 +41,14 @@ Widest widest_job(const Plan& plan) {
     widest.bytes_per_element = std::max(widest.bytes_per_element, bytes);
     const std::uint64_t working = job.f64 ? 8 : 4;
     widest.block_bytes = std::max(widest.block_bytes, (job.inputs.size() + 2) * kBlock * working);
-    if (job.sweeps > 1) {
+    if (job.sweeps > 1 && job.whole_model) {
+      // Selections narrow the model's bracket by a histogram for each tensor, then collect once.
+      const std::uint64_t inputs = job.inputs.size();
+      histograms += inputs * kHistogramBytes;
+      collected_of_model =
+          std::min(inputs * kSelectionBytes,
+                   collected_of_model + inputs * (job.output.size() / 50 * working));
+    } else if (job.sweeps > 1) {
       // What a selection collects when its sample was a fair one, and masks of a bit an element.
       const std::uint64_t collected =
           job.inputs.size() * std::min(kSelectionBytes, job.output.size() / 50 * working);
@@ -46,6 +56,7 @@ Widest widest_job(const Plan& plan) {
       widest.kept = std::max({widest.kept, collected, masks});
     }
   }
+  widest.kept_of_model = histograms + collected_of_model;
   return widest;
 }
 
@@ -55,8 +66,10 @@ Budget plan_budget(const Plan& plan, std::uint64_t memory, unsigned threads) {
   const Widest widest = widest_job(plan);
   Budget budget;
   budget.threads = std::max(1u, threads);
-  // Two tensors may be in their reduction passes at once.
-  const std::uint64_t fixed = kProgram + 2 * widest.kept + budget.threads * widest.block_bytes;
+  // As many tensors may be in their reduction passes as the schedule's window is wide.
+  const std::uint64_t window = std::min<std::uint64_t>(budget.threads + 1, plan.jobs.size());
+  const std::uint64_t fixed =
+      kProgram + window * widest.kept + widest.kept_of_model + budget.threads * widest.block_bytes;
   const std::uint64_t per_element = budget.threads * widest.bytes_per_element;
   const std::uint64_t smallest = fixed + per_element * kBlock;
   if (memory < smallest) {

@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
@@ -44,7 +45,12 @@ class Run {
 
   EngineReport run() {
     std::vector<std::thread> workers;
-    for (unsigned i = 0; i < budget_.threads; ++i) workers.emplace_back([this] { work(); });
+    try {
+      while (workers.size() < budget_.threads) workers.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+      // The system gives no more threads; the result does not depend on how many there are.
+      if (workers.empty()) work();
+    }
     for (std::thread& worker : workers) worker.join();
     if (failure_) std::rethrow_exception(failure_);
     return std::move(report_);

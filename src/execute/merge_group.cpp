@@ -22,11 +22,6 @@ std::size_t chunk_count(std::uint64_t size, std::size_t chunk) {
   return std::max<std::size_t>(1, static_cast<std::size_t>((size + chunk - 1) / chunk));
 }
 
-// Types whose largest number an ordinary f32 value can exceed.
-bool overflows_easily(DType dtype) {
-  return dtype == DType::f16 || dtype == DType::f8_e4m3 || dtype == DType::f8_e5m2;
-}
-
 template <class T>
 class MergingGroup final : public Group {
  public:
@@ -164,8 +159,8 @@ class MergingGroup final : public Group {
       std::byte* out = output.data() + begin * width;
       narrow(merged, dtype, out, size);
       if (context_.options.non_finite != NonFinite::ignore) {
-        const bool narrower = sizeof(T) == 8 && dtype != DType::f64;
-        if (narrower || overflows_easily(dtype)) widen(dtype, out, merged, size);
+        // What overflows the stored type shows only there.
+        if (width < sizeof(T)) widen(dtype, out, merged, size);
         streams.count_non_finite_output(count_nonfinite<T>(merged, size));
       }
     }

@@ -42,7 +42,7 @@ class MagnitudeSelection {
     // bracket is narrowed first.
     std::uint64_t collected = std::uint64_t{1} << 22;
     // What a single chunk may collect. Beyond it the bracket was a bad guess and the pass is lost.
-    std::size_t collected_in_chunk = std::size_t{1} << 18;
+    std::size_t collected_in_chunk = std::size_t{1} << 15;
   };
 
   // sizes: elements of each tensor. keep: how many of all of them.

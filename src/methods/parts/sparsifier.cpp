@@ -114,7 +114,7 @@ class TrimByMagnitude final : public Sparsifier<T> {
 // is done to an element. Blocks do not share bytes, so threads do not meet.
 class MaskCache {
  public:
-  static constexpr std::uint64_t kMaxBytes = std::uint64_t{32} << 20;
+  static constexpr std::uint64_t kMaxBytes = std::uint64_t{16} << 20;
 
   void allocate(std::size_t inputs, std::uint64_t size) {
     blocks_ = static_cast<std::size_t>((size + kBlock - 1) / kBlock);
