@@ -1,0 +1,93 @@
+#include "methods/parts/sparsifier.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/random.h"
+
+namespace merganser::methods {
+namespace {
+
+MergeGroup group_of(std::uint64_t size, std::vector<double> densities) {
+  MergeTensor tensor;
+  tensor.name = "layer.weight";
+  tensor.shape = {size};
+  tensor.size = size;
+  for (std::size_t i = 0; i < densities.size(); ++i) {
+    tensor.settings.per_input.push_back({{"density", Value{densities[i]}}});
+    tensor.models.push_back(i);
+  }
+  MergeGroup group;
+  group.seed = 11;
+  group.tensors.push_back(std::move(tensor));
+  return group;
+}
+
+// Applies a sparsifier that needs no passes to inputs that are all `value`.
+std::vector<std::vector<float>> apply(const Sparsifier<float>& sparsifier, std::size_t inputs,
+                                      std::size_t size, float value) {
+  std::vector<std::vector<float>> data(inputs, std::vector<float>(size, value));
+  for (std::size_t first = 0; first < size; first += kBlock) {
+    std::vector<float*> pointers;
+    for (auto& input : data) pointers.push_back(input.data() + first);
+    Block<float> block;
+    block.first = first;
+    block.size = std::min(kBlock, size - first);
+    block.inputs = pointers;
+    sparsifier.apply(block, nullptr);
+  }
+  return data;
+}
+
+TEST(DropAtRandom, FollowsTheDocumentedStream) {
+  const std::size_t size = 3 * kBlock + 77;
+  const auto sparsifier = drop_at_random<float>(group_of(size, {0.3, 0.8}), false);
+  const auto got = apply(*sparsifier, 2, size, 1);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const RandomStream stream{11, hash64("layer.weight\n" + std::to_string(i))};
+    const std::uint64_t threshold = keep_threshold(i == 0 ? 0.3 : 0.8);
+    for (std::size_t j = 0; j < size; ++j) {
+      ASSERT_EQ(got[i][j], keeps(stream, j, threshold) ? 1 : 0) << i << " " << j;
+    }
+  }
+}
+
+TEST(DropAtRandom, RememberedMasksAreTheDrawnOnes) {
+  const std::size_t size = 2 * kBlock + 5;
+  const auto fresh = drop_at_random<float>(group_of(size, {0.5, 0.1}), false);
+  const auto remembering = drop_at_random<float>(group_of(size, {0.5, 0.1}), true);
+  const auto expected = apply(*fresh, 2, size, 2);
+  for (int pass = 0; pass < 3; ++pass) EXPECT_EQ(apply(*remembering, 2, size, 2), expected);
+}
+
+TEST(DropAtRandom, TellsWhetherItDropsAnything) {
+  EXPECT_FALSE(drop_at_random<float>(group_of(10, {1, 1}), false)->drops(0));
+  EXPECT_TRUE(drop_at_random<float>(group_of(10, {1, 0.5}), false)->drops(0));
+}
+
+TEST(TrimByMagnitude, NeedsNoPassWhereNothingOrAllIsDropped) {
+  EXPECT_EQ(trim_by_magnitude<float>(group_of(100, {1, 0}))->next_pass(), std::nullopt);
+  EXPECT_NE(trim_by_magnitude<float>(group_of(100, {1, 0.5}))->next_pass(), std::nullopt);
+  EXPECT_FALSE(trim_by_magnitude<float>(group_of(100, {1, 1}))->drops(0));
+}
+
+TEST(TrimByMagnitude, DensityZeroLeavesNothing) {
+  const auto sparsifier = trim_by_magnitude<float>(group_of(5, {0}));
+  std::vector<float> x = {1, -2, INFINITY, 0, 5};
+  float* pointer = x.data();
+  Block<float> block;
+  block.size = x.size();
+  block.inputs = {&pointer, 1};
+  const auto cursor = sparsifier->cursor(0, 0);
+  sparsifier->apply(block, cursor.get());
+  EXPECT_EQ(x, std::vector<float>(5, 0));
+}
+
+TEST(KeepAll, DropsNothing) { EXPECT_FALSE(keep_all<double>()->drops(0)); }
+
+}  // namespace
+}  // namespace merganser::methods
