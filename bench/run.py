@@ -313,6 +313,8 @@ def parse():
                         help="these hash modes only (repeatable)")
     parser.add_argument("--touch", type=float, metavar="GB",
                         help="touch at most this much free memory before a run (all)")
+    parser.add_argument("--record", action="store_true",
+                        help="write bench/RESULTS.md although options were given")
     parser.add_argument("--threads", type=int, help="passed on")
     parser.add_argument("--memory", help="passed on, such as 256MiB")
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/release/bin/merganser")
@@ -327,7 +329,7 @@ def parse():
         parser.error("--runs: at least 1")
     options.whole = not any((options.quick, options.only, options.parts, options.runs, options.hash,
                              options.threads, options.memory, options.layers))
-    options.whole = options.whole and options.touch is None
+    options.whole = options.record or (options.whole and options.touch is None)
     if options.touch is not None:
         options.touch = int(1e9 * options.touch)
     options.sync = not options.quick and not options.only

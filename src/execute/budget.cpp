@@ -66,21 +66,24 @@ Budget plan_budget(const Plan& plan, std::uint64_t memory, unsigned threads) {
   const Widest widest = widest_job(plan);
   Budget budget;
   budget.threads = std::max(1u, threads);
-  // As many tensors may be in their reduction passes as the schedule's window is wide.
-  const std::uint64_t window = std::min<std::uint64_t>(budget.threads + 1, plan.jobs.size());
-  const std::uint64_t fixed =
-      kProgram + window * widest.kept + widest.kept_of_model + budget.threads * widest.block_bytes;
+  const std::uint64_t fixed = kProgram + widest.kept_of_model + budget.threads * widest.block_bytes;
   const std::uint64_t per_element = budget.threads * widest.bytes_per_element;
-  const std::uint64_t smallest = fixed + per_element * kBlock;
+  const std::uint64_t smallest = fixed + widest.kept + per_element * kBlock;
   if (memory < smallest) {
     throw Error(ErrorKind::usage,
                 fmt::format("--memory {} is too small for this merge with {} threads",
                             human_bytes(memory), budget.threads))
         .hint(fmt::format("it needs {}", human_bytes(smallest)));
   }
-  const std::uint64_t affordable = (memory - fixed) / std::max<std::uint64_t>(1, per_element);
+  // More open groups keep more workers busy at a phase's end; half of what is left is for them.
+  const std::uint64_t more =
+      widest.kept == 0 ? budget.threads : (memory - smallest) / 2 / widest.kept;
+  budget.window = 1 + static_cast<unsigned>(std::min<std::uint64_t>(budget.threads, more));
+  const std::uint64_t kept = budget.window * widest.kept;
+  const std::uint64_t affordable =
+      (memory - fixed - kept) / std::max<std::uint64_t>(1, per_element);
   budget.chunk_elements = std::min<std::uint64_t>(kBestChunk, affordable) / kBlock * kBlock;
-  budget.peak_bytes = fixed + per_element * budget.chunk_elements;
+  budget.peak_bytes = fixed + kept + per_element * budget.chunk_elements;
   return budget;
 }
 

@@ -10,6 +10,7 @@ namespace merganser {
 
 struct Budget {
   unsigned threads = 1;
+  unsigned window = 1;             // groups whose passes may overlap
   std::size_t chunk_elements = 0;  // a multiple of kBlock
   std::uint64_t peak_bytes = 0;    // private memory: buffers of all workers and what passes keep
 };

@@ -38,7 +38,7 @@ class Run {
         progress_(progress),
         context_{plan, budget, options, sink, progress, stop_.get_token(), report_, report_mutex_},
         groups_(group_jobs(plan)),
-        schedule_(groups_.size(), budget.threads + 1, [this](std::size_t g) { return make(g); }) {
+        schedule_(groups_.size(), budget.window, [this](std::size_t g) { return make(g); }) {
     report_.output_hashes.resize(plan.jobs.size());
     report_.output_non_finite.resize(plan.jobs.size());
   }
