@@ -10,18 +10,6 @@
 namespace merganser {
 namespace {
 
-std::string action_name(PlanJob::Action action) {
-  switch (action) {
-    case PlanJob::Action::merge:
-      return "merge";
-    case PlanJob::Action::copy:
-      return "copy";
-    case PlanJob::Action::integers:
-      return "integers";
-  }
-  return "";
-}
-
 TensorReport describe_job(const Plan& plan, const PlanJob& job) {
   TensorReport report;
   report.name = job.output.name;
@@ -30,7 +18,7 @@ TensorReport describe_job(const Plan& plan, const PlanJob& job) {
   report.role = job.place.role;
   report.place = to_string(job.place.place);
   report.layer = job.place.layer;
-  report.action = action_name(job.action);
+  report.action = name_of(job.action);
   report.note = job.note;
   report.whole_model = job.whole_model;
   report.sweeps = job.sweeps;

@@ -15,18 +15,6 @@
 namespace merganser {
 namespace {
 
-std::string_view name_of(PlanJob::Action action) {
-  switch (action) {
-    case PlanJob::Action::merge:
-      return "merge";
-    case PlanJob::Action::copy:
-      return "copy";
-    case PlanJob::Action::integers:
-      return "integers";
-  }
-  return "";
-}
-
 Json to_json(const Settings::Table& table) {
   Json result = Json::object();
   for (const auto& [name, value] : table) {

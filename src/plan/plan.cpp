@@ -101,6 +101,18 @@ void count_bytes(Plan& plan) {
 
 }  // namespace
 
+std::string_view name_of(PlanJob::Action action) {
+  switch (action) {
+    case PlanJob::Action::merge:
+      return "merge";
+    case PlanJob::Action::copy:
+      return "copy";
+    case PlanJob::Action::integers:
+      return "integers";
+  }
+  return "";
+}
+
 std::vector<TensorInfo> Plan::outputs() const {
   std::vector<TensorInfo> infos;
   for (const PlanJob& job : jobs) infos.push_back(job.output);

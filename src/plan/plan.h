@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "architecture/architecture.h"
@@ -64,6 +65,8 @@ struct PlanJob {
   bool f64 = false;  // working type
   std::string note;
 };
+
+std::string_view name_of(PlanJob::Action action);  // "merge", "copy", "integers"
 
 struct LeftOut {
   std::size_t model = 0;
