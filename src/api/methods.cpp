@@ -42,11 +42,12 @@ MethodInfo describe(const Descriptor& method) {
   info.formula = method.formula;
   info.paper = method.paper;
   const bool required = method.base == BaseRole::required;
-  info.base = required ? "required" : "an ordinary input";
+  const bool optional = method.base == BaseRole::optional;
+  info.base = required ? "required" : optional ? "optional" : "an ordinary input";
   info.inputs = method.min_inputs == method.max_inputs
                     ? fmt::format("{}", method.min_inputs)
                     : fmt::format("{} or more", method.min_inputs);
-  if (required) info.inputs += " besides the base";
+  if (required || optional) info.inputs += " besides the base";
   for (const Parameter& parameter : method.parameters) {
     ParameterInfo& described = info.parameters.emplace_back();
     described.name = parameter.name;

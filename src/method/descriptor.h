@@ -15,12 +15,15 @@ namespace merganser {
 
 enum class InputSpace {
   weights,  // the models as they are
-  deltas,   // task vectors: model - base, taken in the working type
+  // Task vectors: model - base, taken in the working type. Weights where an optional base is
+  // absent.
+  deltas,
 };
 
 enum class BaseRole {
   ordinary,  // a base_model is one more input
   required,  // the origin of the deltas, or the first of two (slerp)
+  optional,  // the origin of the deltas where one is given; else the weights themselves
 };
 
 // What becomes of one output tensor, decided from its settings before any data is read.
@@ -32,7 +35,9 @@ struct Outline {
   std::vector<bool> reads;     // the inputs that take part; one of weight 0 is not read
   unsigned sweeps = 1;         // times the data are read, the writing pass included
   bool whole_model = false;    // reductions span all tensors of the recipe
-  std::string note;            // one sentence for the plan, or empty
+  Unit unit = Unit::element;
+  std::uint64_t workspace = 0;  // bytes that reduce() or write() take beside the block, at most
+  std::string note;             // one sentence for the plan, or empty
 
   static Outline copy_of(std::size_t input, std::size_t inputs, std::string note);
   static Outline of_all(std::size_t inputs, unsigned sweeps);
@@ -46,14 +51,18 @@ struct Descriptor {
   std::string_view paper;    // "Ilharco et al. 2022, arXiv 2212.04089", or where it comes from
   InputSpace space = InputSpace::weights;
   BaseRole base = BaseRole::ordinary;
-  std::size_t min_inputs = 1;  // the base not counted where its role is required
+  std::size_t min_inputs = 1;  // the base counted only where it is an ordinary input
   std::size_t max_inputs = 1000;
   // Whether per-input parameters are also asked of a base that is an ordinary input: always yes
-  // for BaseRole::ordinary; the base of BaseRole::required has none.
+  // for BaseRole::ordinary; other bases have none.
   std::vector<Parameter> parameters;
 
-  // Throws Error(recipe) for settings that cannot work (a weight sum of zero).
-  Outline (*outline)(const Settings&) = nullptr;
+  // Beside the merged tensor, a bit an element for each input: Merger::masks().
+  bool task_masks = false;
+
+  // `tensor` has the settings of all inputs. Throws Error(recipe) for settings that cannot work (a
+  // weight sum of zero).
+  Outline (*outline)(const MergeTensor& tensor) = nullptr;
   std::unique_ptr<Merger<float>> (*make_f32)(MergeGroup) = nullptr;
   std::unique_ptr<Merger<double>> (*make_f64)(MergeGroup) = nullptr;
 

@@ -5,7 +5,8 @@
 // the chunk's blocks in order; it knows nothing of the method, the method nothing of files.
 //
 // Contract for equal bytes whatever the threads, chunk size and budget:
-//  - blocks lie on a fixed grid (kBlock elements from the tensor's start; the last may be shorter),
+//  - blocks lie on a fixed grid (block_size() elements from the tensor's start; the last may be
+//    shorter),
 //  - sums are taken a block at a time and folded in index order (fold()), never chunk by chunk.
 #pragma once
 
@@ -22,7 +23,19 @@
 
 namespace merganser {
 
-inline constexpr std::size_t kBlock = 2048;  // elements; a power of two, see above
+inline constexpr std::size_t kBlock = 2048;  // elements; a power of two
+
+// What a block holds at least: how much of a tensor a method must see at once.
+enum class Unit {
+  element,  // anything: blocks are cut by a fixed grid
+  row,      // whole rows of the last axis; a tensor of one axis is one row
+  tensor,   // everything: one block, one tensor at a time (BLAS then has all threads)
+};
+
+// Elements of a block; the tensor's last one may be shorter. At least 1.
+std::size_t block_size(Unit unit, const Shape& shape);
+// Elements of a row: the last axis. 1 for a scalar.
+std::size_t row_size(const Shape& shape);
 
 // T is the working type: float, or double where an input of the group is stored in f64.
 template <class T>
@@ -30,8 +43,8 @@ struct Block {
   std::size_t tensor = 0;   // index in the group
   std::size_t chunk = 0;    // index in the tensor
   std::uint64_t first = 0;  // offset of the block's first element in its tensor
-  std::size_t size = 0;     // <= kBlock
-  const T* base = nullptr;  // the base's weights; null where the method takes no base
+  std::size_t size = 0;     // <= block_size() of its tensor
+  const T* base = nullptr;  // the base's weights; null where the method takes or is given none
   // Weights, or deltas from the base, by the descriptor's InputSpace. Scratch: may be overwritten.
   std::span<T* const> inputs;
 };
@@ -54,6 +67,14 @@ struct MergeTensor {
   std::uint64_t size = 0;
   Settings settings;                // of the inputs that are read; others were left out before
   std::vector<std::size_t> models;  // each input's place among the listed: keys random streams
+  bool has_base = false;            // of the methods that can do without
+  bool vocabulary = false;          // its rows are tokens: an embedding or an output head
+};
+
+// A number that explains a tensor's merge (an angle, a threshold, a ratio), or one for each input.
+struct Fact {
+  std::string name;
+  std::vector<double> values;
 };
 
 struct MergeGroup {
@@ -88,6 +109,13 @@ class Merger {
     return nullptr;
   }
   virtual void write(const Block<T>&, Cursor*, T* out) const = 0;
+
+  // Of methods with task masks, before write() of the same block: bit i % 8 of byte i / 8 of
+  // bits[k] says whether input k keeps element i of the block.
+  virtual void masks(const Block<T>&, std::span<std::uint8_t* const> /*bits*/) const {}
+
+  // After all passes; alone. They are written into the output's provenance.
+  virtual std::vector<Fact> facts(std::size_t /*tensor*/) const { return {}; }
 };
 
 }  // namespace merganser

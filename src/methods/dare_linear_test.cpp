@@ -139,11 +139,11 @@ TEST(DareRescale, L1RestoresTheNorm) {
 
 TEST(DareLinearOutline, CountsSweepsAndReads) {
   const Descriptor& method = require_method("dare_linear");
-  EXPECT_EQ(method.outline(given({1}, {0.5})).sweeps, 2u);
-  EXPECT_EQ(method.outline(given({1}, {0.5}, {.inverse = true})).sweeps, 1u);
-  EXPECT_EQ(method.outline(given({1}, {0.5}, {.rescale = false})).sweeps, 1u);
-  EXPECT_EQ(method.outline(given({0, 1}, {0.5, 1})).reads, (std::vector<bool>{false, true}));
-  EXPECT_EQ(method.outline(given({0}, {0.5})).copy, Outline::kCopyBase);
+  EXPECT_EQ(outline_of(method, given({1}, {0.5})).sweeps, 2u);
+  EXPECT_EQ(outline_of(method, given({1}, {0.5}, {.inverse = true})).sweeps, 1u);
+  EXPECT_EQ(outline_of(method, given({1}, {0.5}, {.rescale = false})).sweeps, 1u);
+  EXPECT_EQ(outline_of(method, given({0, 1}, {0.5, 1})).reads, (std::vector<bool>{false, true}));
+  EXPECT_EQ(outline_of(method, given({0}, {0.5})).copy, Outline::kCopyBase);
 }
 
 }  // namespace

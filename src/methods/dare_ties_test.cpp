@@ -98,10 +98,10 @@ TYPED_TEST(DareTies, UsesTheMasksOfDareLinear) {
 TEST(DareTiesOutline, CountsSweeps) {
   const Descriptor& method = require_method("dare_ties");
   Settings settings = given({1}, {0.5});
-  EXPECT_EQ(method.outline(settings).sweeps, 2u);
+  EXPECT_EQ(outline_of(method, settings).sweeps, 2u);
   settings.shared["zero_sign"] = std::string("majority");
-  EXPECT_EQ(method.outline(settings).sweeps, 3u);
-  EXPECT_EQ(method.outline(given({0}, {0.5})).copy, Outline::kCopyBase);
+  EXPECT_EQ(outline_of(method, settings).sweeps, 3u);
+  EXPECT_EQ(outline_of(method, given({0}, {0.5})).copy, Outline::kCopyBase);
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ class Linear final : public Merger<T> {
   std::vector<std::vector<T>> coefficients_;
 };
 
-Outline outline(const Settings& settings) {
+Outline outline(const MergeTensor& tensor) {
+  const Settings& settings = tensor.settings;
   const std::vector<double> weights = settings.numbers("weight");
   double sum = 0;
   std::size_t nonzero = 0, last = 0;

@@ -72,14 +72,14 @@ TYPED_TEST(Linear, LeavesOutZeroWeights) {
 
 TEST(LinearOutline, CopiesTheOnlyModelWithAWeight) {
   const Descriptor& linear = require_method("linear");
-  EXPECT_EQ(linear.outline(given({1, 0})).copy, 0u);
-  EXPECT_EQ(linear.outline(given({0, 0.3})).copy, 1u);
-  EXPECT_EQ(linear.outline(given({0, -2})).copy, 1u);  // -2/-2
-  EXPECT_EQ(linear.outline(given({0, 1}, false)).copy, 1u);
-  EXPECT_EQ(linear.outline(given({0, 0.3}, false)).copy, Outline::kNoCopy);
-  EXPECT_EQ(linear.outline(given({1, 1})).copy, Outline::kNoCopy);
-  EXPECT_EQ(linear.outline(given({1, 0, 2})).reads, (std::vector<bool>{true, false, true}));
-  EXPECT_EQ(linear.outline(given({1, 0})).reads, (std::vector<bool>{true, false}));
+  EXPECT_EQ(outline_of(linear, given({1, 0})).copy, 0u);
+  EXPECT_EQ(outline_of(linear, given({0, 0.3})).copy, 1u);
+  EXPECT_EQ(outline_of(linear, given({0, -2})).copy, 1u);  // -2/-2
+  EXPECT_EQ(outline_of(linear, given({0, 1}, false)).copy, 1u);
+  EXPECT_EQ(outline_of(linear, given({0, 0.3}, false)).copy, Outline::kNoCopy);
+  EXPECT_EQ(outline_of(linear, given({1, 1})).copy, Outline::kNoCopy);
+  EXPECT_EQ(outline_of(linear, given({1, 0, 2})).reads, (std::vector<bool>{true, false, true}));
+  EXPECT_EQ(outline_of(linear, given({1, 0})).reads, (std::vector<bool>{true, false}));
   // Bit for bit: what no arithmetic would keep.
   const float odd = std::bit_cast<float>(0xFFA12345u);
   EXPECT_TRUE(same_bits(merge_one<float>("linear", {{}, {{odd, -0.0f}, {1, 1}}, given({1, 0})}),
@@ -89,10 +89,10 @@ TEST(LinearOutline, CopiesTheOnlyModelWithAWeight) {
 TEST(LinearOutline, RefusesAWeightSumOfZero) {
   const Descriptor& linear = require_method("linear");
   for (const std::vector<double>& w : {std::vector<double>{1, -1}, {0, 0}, {0.5, 0.5, -1}}) {
-    const auto error = error_of([&] { linear.outline(given(w)); });
+    const auto error = error_of([&] { outline_of(linear, given(w)); });
     ASSERT_TRUE(error);
     EXPECT_EQ(error->kind(), ErrorKind::recipe);
-    EXPECT_FALSE(error_of([&] { linear.outline(given(w, false)); }));
+    EXPECT_FALSE(error_of([&] { outline_of(linear, given(w, false)); }));
   }
 }
 

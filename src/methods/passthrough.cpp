@@ -22,7 +22,8 @@ class Passthrough final : public Merger<T> {
   std::vector<T> scales_;
 };
 
-Outline outline(const Settings& settings) {
+Outline outline(const MergeTensor& tensor) {
+  const Settings& settings = tensor.settings;
   if (settings.optional_number("scale", 0).value_or(1) == 1) return Outline::copy_of(0, 1, "");
   return Outline::of_all(1, 1);
 }

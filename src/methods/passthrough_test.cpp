@@ -36,10 +36,10 @@ TYPED_TEST(Passthrough, EqualsReference) {
 
 TEST(PassthroughOutline, CopiesWithoutAScale) {
   const Descriptor& method = require_method("passthrough");
-  EXPECT_EQ(method.outline(plain()).copy, 0u);
-  EXPECT_EQ(method.outline(scaled(1)).copy, 0u);
-  EXPECT_EQ(method.outline(scaled(2)).copy, Outline::kNoCopy);
-  EXPECT_EQ(method.outline(scaled(0)).copy, Outline::kNoCopy);
+  EXPECT_EQ(outline_of(method, plain()).copy, 0u);
+  EXPECT_EQ(outline_of(method, scaled(1)).copy, 0u);
+  EXPECT_EQ(outline_of(method, scaled(2)).copy, Outline::kNoCopy);
+  EXPECT_EQ(outline_of(method, scaled(0)).copy, Outline::kNoCopy);
   const float odd = std::bit_cast<float>(0x7FA12345u);
   EXPECT_TRUE(
       same_bits(merge_one<float>("passthrough", {{}, {{odd, -0.0f}}, plain()}), {odd, -0.0f}));

@@ -98,7 +98,8 @@ class Slerp final : public Merger<T> {
   bool whole_model_ = false, reduced_ = false;
 };
 
-Outline outline(const Settings& settings) {
+Outline outline(const MergeTensor& tensor) {
+  const Settings& settings = tensor.settings;
   const double t = settings.number("t");
   Outline outline = Outline::of_all(1, 2);
   // One angle of the whole model also counts the tensors that t leaves where they are.

@@ -168,12 +168,12 @@ TYPED_TEST(Slerp, OneAngleOfTheWholeModel) {
 
 TEST(SlerpOutline, CopiesAtBothEnds) {
   const Descriptor& slerp = require_method("slerp");
-  EXPECT_EQ(slerp.outline(at(0)).copy, Outline::kCopyBase);
-  EXPECT_EQ(slerp.outline(at(1)).copy, 0u);
-  EXPECT_EQ(slerp.outline(at(0.5)).copy, Outline::kNoCopy);
-  EXPECT_EQ(slerp.outline(at(0.5)).sweeps, 2u);
-  EXPECT_FALSE(slerp.outline(at(0.5)).whole_model);
-  const Outline whole = slerp.outline(at(0, false, "model"));  // counts for the angle
+  EXPECT_EQ(outline_of(slerp, at(0)).copy, Outline::kCopyBase);
+  EXPECT_EQ(outline_of(slerp, at(1)).copy, 0u);
+  EXPECT_EQ(outline_of(slerp, at(0.5)).copy, Outline::kNoCopy);
+  EXPECT_EQ(outline_of(slerp, at(0.5)).sweeps, 2u);
+  EXPECT_FALSE(outline_of(slerp, at(0.5)).whole_model);
+  const Outline whole = outline_of(slerp, at(0, false, "model"));  // counts for the angle
   EXPECT_EQ(whole.copy, Outline::kNoCopy);
   EXPECT_TRUE(whole.whole_model);
   const float odd = std::bit_cast<float>(0x7FA12345u);

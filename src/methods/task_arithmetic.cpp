@@ -29,7 +29,7 @@ const Descriptor task_arithmetic = {
                     .type = ParameterType::flag,
                     .fallback = Value{false}},
                    int8_mask_parameter()},
-    .outline = [](const Settings& settings) { return task_vector_outline(settings, 0); },
+    .outline = [](const MergeTensor& tensor) { return task_vector_outline(tensor.settings, 0); },
     .make_f32 = make<float>,
     .make_f64 = make<double>,
 };

@@ -96,11 +96,11 @@ TYPED_TEST(TaskArithmetic, IgnoresWhatMergeKitIgnores) {
 
 TEST(TaskArithmeticOutline, ZeroWeightsAreNotRead) {
   const Descriptor& method = require_method("task_arithmetic");
-  EXPECT_EQ(method.outline(given({0, 0})).copy, Outline::kCopyBase);
-  EXPECT_EQ(method.outline(given({1, 2}, 0)).copy, Outline::kCopyBase);
-  EXPECT_EQ(method.outline(given({1, -1})).copy, Outline::kNoCopy);
-  EXPECT_EQ(method.outline(given({0, 2})).reads, (std::vector<bool>{false, true}));
-  EXPECT_EQ(method.outline(given({1, 2})).sweeps, 1u);
+  EXPECT_EQ(outline_of(method, given({0, 0})).copy, Outline::kCopyBase);
+  EXPECT_EQ(outline_of(method, given({1, 2}, 0)).copy, Outline::kCopyBase);
+  EXPECT_EQ(outline_of(method, given({1, -1})).copy, Outline::kNoCopy);
+  EXPECT_EQ(outline_of(method, given({0, 2})).reads, (std::vector<bool>{false, true}));
+  EXPECT_EQ(outline_of(method, given({1, 2})).sweeps, 1u);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(merge_one<float>("task_arithmetic", {{1}, {{nan}, {3}}, given({0, 2})}),
             std::vector<float>{5});

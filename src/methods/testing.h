@@ -58,6 +58,13 @@ inline std::vector<Settings::Table> weights(const std::vector<double>& values,
   return tables;
 }
 
+inline Outline outline_of(const Descriptor& method, const Settings& settings, Shape shape = {8, 8},
+                          bool has_base = true) {
+  MergeTensor tensor{"w", shape, elements(shape), settings, {}};
+  tensor.has_base = has_base && method.base != BaseRole::ordinary;
+  return method.outline(tensor);
+}
+
 // One output tensor.
 template <class T>
 struct Made {
@@ -71,17 +78,18 @@ struct Made {
         name(std::move(output_name)),
         shape(std::move(output_shape)) {}
 
-  std::vector<T> base;                 // of methods that take one
+  std::vector<T> base;                 // of methods that take one; empty: an optional one is absent
   std::vector<std::vector<T>> models;  // weights, never deltas
   Settings settings;
   std::string name = "w";
   Shape shape;  // empty: one axis
+  bool vocabulary = false;
 
   std::size_t size() const { return models.empty() ? base.size() : models[0].size(); }
 };
 
 struct Course {
-  std::size_t chunk = kBlock;  // elements; a multiple of kBlock
+  std::size_t chunk = kBlock;  // elements; cut to whole blocks, at least one
   std::uint64_t seed = 0;
   std::size_t runs = 64, run = 256;  // of the sample pass
 };
@@ -96,10 +104,11 @@ class GroupRun {
     MergeGroup group;
     group.seed = course.seed;
     for (const Made<T>* made : tensors_) {
-      const Outline outline = method.outline(made->settings);
-      const Shape shape = made->shape.empty() ? Shape{made->size()} : made->shape;
-      EXPECT_EQ(elements(shape), made->size());
-      MergeTensor tensor{made->name, shape, made->size(), {made->settings.shared, {}}, {}};
+      MergeTensor tensor = tensor_of(method, *made);
+      EXPECT_EQ(elements(tensor.shape), made->size());
+      const Outline outline = method.outline(tensor);
+      tensor.settings.per_input.clear();
+      units_.push_back(block_size(outline.unit, tensor.shape));
       for (std::size_t i = 0; i < made->models.size(); ++i) {
         if (!outline.reads[i]) continue;
         tensor.settings.per_input.push_back(made->settings.per_input[i]);
@@ -131,6 +140,16 @@ class GroupRun {
   }
 
   unsigned passes() const { return passes_; }
+  const Merger<T>& merger() const { return *merger_; }
+
+  // What one merges, with the settings of all inputs.
+  static MergeTensor tensor_of(const Descriptor& method, const Made<T>& made) {
+    const Shape shape = made.shape.empty() ? Shape{made.size()} : made.shape;
+    MergeTensor tensor{made.name, shape, made.size(), made.settings, {}};
+    tensor.has_base = method.base != BaseRole::ordinary && !made.base.empty();
+    tensor.vocabulary = made.vocabulary;
+    return tensor;
+  }
 
  private:
   using Partials = std::vector<std::unique_ptr<Partial>>;
@@ -144,11 +163,11 @@ class GroupRun {
     block.chunk = chunk;
     block.first = first;
     block.size = size;
-    if (method_.base == BaseRole::required) block.base = made.base.data() + first;
+    if (group_has_base(made)) block.base = made.base.data() + first;
     for (std::size_t i = 0; i < scratch_.size(); ++i) {
       const T* from = made.models[reads_[tensor][i] - 1].data() + first;
       scratch_[i].assign(from, from + size);
-      if (method_.space == InputSpace::deltas) {
+      if (method_.space == InputSpace::deltas && block.base != nullptr) {
         subtract<T>(scratch_[i].data(), block.base, scratch_[i].data(), size);
       }
       pointers_.push_back(scratch_[i].data());
@@ -175,9 +194,10 @@ class GroupRun {
   template <class Act>
   void each_chunk(std::size_t t, Act act) {
     const std::size_t size = tensors_[t]->size();
-    const std::size_t chunks = std::max<std::size_t>(1, (size + course_.chunk - 1) / course_.chunk);
+    const std::size_t chunk = std::max(units_[t], course_.chunk / units_[t] * units_[t]);
+    const std::size_t chunks = std::max<std::size_t>(1, (size + chunk - 1) / chunk);
     for (std::size_t c = 0; c < chunks; ++c) {
-      act(c, c * course_.chunk, std::min(size, (c + 1) * course_.chunk));
+      act(c, c * chunk, std::min(size, (c + 1) * chunk));
     }
   }
 
@@ -185,8 +205,9 @@ class GroupRun {
     Partials partials;
     each_chunk(t, [&](std::size_t chunk, std::size_t first, std::size_t last) {
       partials.push_back(merger_->partial(t));
-      for (; first < last; first += kBlock) {
-        merger_->reduce(block(t, chunk, first, std::min(kBlock, last - first)), *partials.back());
+      for (; first < last; first += units_[t]) {
+        merger_->reduce(block(t, chunk, first, std::min(units_[t], last - first)),
+                        *partials.back());
       }
     });
     return partials;
@@ -196,18 +217,23 @@ class GroupRun {
     std::vector<T> out(tensors_[t]->size(), std::numeric_limits<T>::quiet_NaN());
     each_chunk(t, [&](std::size_t chunk, std::size_t first, std::size_t last) {
       const auto cursor = merger_->cursor(t, chunk);
-      for (; first < last; first += kBlock) {
-        merger_->write(block(t, chunk, first, std::min(kBlock, last - first)), cursor.get(),
+      for (; first < last; first += units_[t]) {
+        merger_->write(block(t, chunk, first, std::min(units_[t], last - first)), cursor.get(),
                        out.data() + first);
       }
     });
     return out;
   }
 
+  bool group_has_base(const Made<T>& made) const {
+    return method_.base != BaseRole::ordinary && !made.base.empty();
+  }
+
   const Descriptor& method_;
   std::vector<const Made<T>*> tensors_;
   Course course_;
   std::vector<std::vector<std::size_t>> reads_;  // models' numbers
+  std::vector<std::size_t> units_;               // block sizes
   std::unique_ptr<Merger<T>> merger_;
   std::vector<std::vector<T>> scratch_;
   std::vector<T*> pointers_;
@@ -223,7 +249,7 @@ std::vector<std::vector<T>> merge_once(std::string_view method, const std::vecto
   std::vector<const Made<T>*> together;
   std::vector<std::size_t> together_at;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Outline outline = descriptor.outline(tensors[i].settings);
+    const Outline outline = descriptor.outline(GroupRun<T>::tensor_of(descriptor, tensors[i]));
     if (outline.copy == Outline::kCopyBase) {
       outputs[i] = tensors[i].base;
     } else if (outline.copy != Outline::kNoCopy) {

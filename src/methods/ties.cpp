@@ -43,7 +43,8 @@ std::unique_ptr<Merger<T>> make(MergeGroup group) {
   return merge_task_vectors<T>(std::move(group), std::move(sparsifier), options);
 }
 
-Outline outline(const Settings& settings) {
+Outline outline(const MergeTensor& tensor) {
+  const Settings& settings = tensor.settings;
   unsigned reductions = settings.flag("rescale") && rescale_of(settings) == Rescale::l1 ? 1 : 0;
   if (settings.choice("zero_sign") == "majority") ++reductions;
   const bool whole_model = trims_whole_model(settings);

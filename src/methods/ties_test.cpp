@@ -334,14 +334,14 @@ TYPED_TEST(Ties, SurvivesNaNAndInfinity) {
 
 TEST(TiesOutline, CountsSweepsAndReads) {
   const Descriptor& ties = require_method("ties");
-  EXPECT_EQ(ties.outline(given({1}, {0.2})).sweeps, 2u);
-  EXPECT_EQ(ties.outline(given({1}, {1})).sweeps, 1u);
-  EXPECT_EQ(ties.outline(given({1}, {0.2}, {.majority = true, .rescale = true})).sweeps, 4u);
-  EXPECT_EQ(ties.outline(given({0, 1}, {0.2, 1})).reads, (std::vector<bool>{false, true}));
-  EXPECT_EQ(ties.outline(given({0, 0}, {0.2, 1})).copy, Outline::kCopyBase);
-  EXPECT_EQ(ties.outline(given({1}, {0.2}, {.lambda = 0})).copy, Outline::kCopyBase);
-  EXPECT_TRUE(ties.outline(given({1}, {0.2}, {.whole_model = true})).whole_model);
-  EXPECT_FALSE(ties.outline(given({1}, {0.2})).whole_model);
+  EXPECT_EQ(outline_of(ties, given({1}, {0.2})).sweeps, 2u);
+  EXPECT_EQ(outline_of(ties, given({1}, {1})).sweeps, 1u);
+  EXPECT_EQ(outline_of(ties, given({1}, {0.2}, {.majority = true, .rescale = true})).sweeps, 4u);
+  EXPECT_EQ(outline_of(ties, given({0, 1}, {0.2, 1})).reads, (std::vector<bool>{false, true}));
+  EXPECT_EQ(outline_of(ties, given({0, 0}, {0.2, 1})).copy, Outline::kCopyBase);
+  EXPECT_EQ(outline_of(ties, given({1}, {0.2}, {.lambda = 0})).copy, Outline::kCopyBase);
+  EXPECT_TRUE(outline_of(ties, given({1}, {0.2}, {.whole_model = true})).whole_model);
+  EXPECT_FALSE(outline_of(ties, given({1}, {0.2})).whole_model);
 }
 
 TEST(TiesWholeModel, NeedsTheSameDensitiesAndModels) {

@@ -278,7 +278,8 @@ class JobMaker {
     DType promoted = header(candidates.front()).dtype;
     for (const Candidate& candidate : candidates) {
       promoted = promote(promoted, header(candidate).dtype);
-      if (method_.base == BaseRole::required && candidate.source->model == *slice.base) {
+      if (method_.base != BaseRole::ordinary && slice.base &&
+          candidate.source->model == *slice.base) {
         job.base = input(candidate);
       } else {
         inputs.push_back(&candidate);
@@ -320,7 +321,9 @@ class JobMaker {
                      const std::vector<const Candidate*>& inputs) {
     Outline outline;
     try {
-      outline = method_.outline(settings);
+      MergeTensor tensor = job.merge_tensor();
+      tensor.settings = settings;
+      outline = method_.outline(tensor);
     } catch (Error& error) {
       error.in_file(plan_.recipe.file).in_tensor(job.output.name);
       throw;
@@ -341,6 +344,8 @@ class JobMaker {
     }
     job.sweeps = outline.sweeps;
     job.whole_model = outline.whole_model;
+    job.unit = outline.unit;
+    job.workspace = outline.workspace;
     job.settings.shared = settings.shared;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (outline.reads[i]) {
@@ -359,9 +364,7 @@ class JobMaker {
     MergeGroup group;
     for (const PlanJob& job : plan_.jobs) {
       if (job.action != PlanJob::Action::merge || !job.whole_model) continue;
-      MergeTensor tensor{job.output.name, job.output.shape, job.output.size(), job.settings, {}};
-      for (const PlanInput& input : job.inputs) tensor.models.push_back(input.model);
-      group.tensors.push_back(std::move(tensor));
+      group.tensors.push_back(job.merge_tensor());
     }
     if (group.tensors.empty()) return;
     try {

@@ -101,6 +101,13 @@ void count_bytes(Plan& plan) {
 
 }  // namespace
 
+MergeTensor PlanJob::merge_tensor() const {
+  MergeTensor tensor{output.name, output.shape, output.size(), settings, numbers};
+  tensor.has_base = base.has_value();
+  tensor.vocabulary = place.vocabulary;
+  return tensor;
+}
+
 std::string_view name_of(PlanJob::Action action) {
   switch (action) {
     case PlanJob::Action::merge:

@@ -62,8 +62,12 @@ struct PlanJob {
   std::vector<PlanInput> unread;  // weight exactly 0
   unsigned sweeps = 1;
   bool whole_model = false;
-  bool f64 = false;  // working type
+  Unit unit = Unit::element;
+  std::uint64_t workspace = 0;  // of the method, beside the blocks
+  bool f64 = false;             // working type
   std::string note;
+
+  MergeTensor merge_tensor() const;  // what the method is told
 };
 
 std::string_view name_of(PlanJob::Action action);  // "merge", "copy", "integers"

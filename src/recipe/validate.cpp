@@ -152,7 +152,7 @@ class Validator {
   // As MergeKit counts: a base_model that is not listed is appended.
   void inputs(const SliceView& view, const ModelRef* base) const {
     const bool appended = base && !lists(view, *base);
-    const bool apart = method_.base == BaseRole::required;
+    const bool apart = method_.base != BaseRole::ordinary && base;
     const std::size_t count = view.sources.size() + (appended ? 1 : 0) - (apart ? 1 : 0);
     const std::size_t low = method_.min_inputs, high = method_.max_inputs;
     if (count >= low && count <= high) return;

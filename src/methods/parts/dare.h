@@ -20,7 +20,8 @@ inline std::vector<Parameter> dare_parameters(bool elect) {
   return parameters;
 }
 
-inline Outline dare_outline(const Settings& settings) {
+inline Outline dare_outline(const MergeTensor& tensor) {
+  const Settings& settings = tensor.settings;
   unsigned reductions = rescale_of(settings) == Rescale::l1 ? 1 : 0;
   if (settings.shared.contains("zero_sign") && settings.choice("zero_sign") == "majority") {
     ++reductions;
