@@ -26,8 +26,8 @@ inline const Descriptor& mean_method() {
     weight.scope = ParameterScope::per_input;
     weight.fallback = Value(1.0);
     d.parameters = {weight};
-    d.outline = [](const Settings& settings) {
-      return Outline::of_all(settings.per_input.size(), 1);
+    d.outline = [](const MergeTensor& tensor) {
+      return Outline::of_all(tensor.settings.per_input.size(), 1);
     };
     return d;
   }();
