@@ -32,7 +32,8 @@ std::shared_ptr<RequestOptions> add_request_options(CLI::App& command) {
       ->allow_extra_args(false);
   command.add_option("--dtype", request.dtype, "Stored type of the output, with --method");
   command.add_option("--only", request.only, "Only output tensors whose name matches this glob");
-  command.add_option("--memory", options->memory, "Private memory; default 256MiB");
+  command.add_option("--memory", options->memory,
+                     "Private memory; default 256MiB, or what methods on whole matrices need");
   command.add_option("--threads", request.threads, "Worker threads; 0: one for each core")
       ->default_str("0")
       ->check(CLI::Range(0, 1024));

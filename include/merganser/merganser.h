@@ -40,8 +40,9 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> parameters;
   std::string dtype;
 
-  std::string output;                       // folder, or file for single-file inputs
-  std::uint64_t memory = 256u << 20;        // bytes of private memory
+  std::string output;  // folder, or file for single-file inputs
+  // Bytes of private memory; 0: 256 MiB, or what a method needs that sees whole matrices.
+  std::uint64_t memory = 0;
   unsigned threads = 0;                     // 0: one for each core
   std::uint64_t max_shard = 5'000'000'000;  // bytes
   std::string only;                         // glob on output tensor names

@@ -86,6 +86,7 @@ MergeReport merge(const Request& request, Progress& progress) {
   facts.input_hashes = done.input_hashes;
   facts.input_non_finite = done.input_non_finite;
   facts.output_non_finite = done.output_non_finite;
+  facts.facts = done.facts;
   write_companions(plan, facts, output.path(), output.title());
   output.install(request.force);
 

@@ -19,11 +19,14 @@ constexpr std::size_t kBestChunk = std::size_t{1} << 18;  // elements
 constexpr std::uint64_t kSelectionBytes = std::uint64_t{16} << 20;
 constexpr std::uint64_t kHistogramBytes = 4096 * 8;
 constexpr std::uint64_t kMaskBytes = std::uint64_t{16} << 20;  // MaskCache::kMaxBytes
+constexpr std::uint64_t kUsual = std::uint64_t{256} << 20;     // where the user sets no limit
 constexpr std::uint64_t kProgram = std::uint64_t{4} << 20;     // headers, the plan, allocator
 
 struct Widest {
   std::uint64_t bytes_per_element = 0;  // stored inputs, base and output of one element
   std::uint64_t block_bytes = 0;        // a worker's working blocks
+  std::uint64_t block = kBlock;         // elements of the widest block that several workers hold
+  std::uint64_t whole_tensor = 0;       // bytes of the one whole tensor at hand
   std::uint64_t kept = 0;               // by the reduction passes of one tensor
   std::uint64_t kept_of_model = 0;      // by those over the whole model
 };
@@ -32,15 +35,22 @@ Widest widest_job(const Plan& plan) {
   Widest widest;
   std::uint64_t histograms = 0, collected_of_model = 0;
   for (const PlanJob& job : plan.jobs) {
-    const auto stored = [&](const PlanInput& input) {
-      return size_of(plan.models[input.model].source->headers()[input.tensor].dtype);
-    };
+    const auto stored = [&](const PlanInput& input) { return size_of(plan.dtype(input)); };
     std::uint64_t bytes = size_of(job.output.dtype);
     for (const PlanInput& input : job.inputs) bytes += stored(input);
     if (job.base) bytes += stored(*job.base);
-    widest.bytes_per_element = std::max(widest.bytes_per_element, bytes);
     const std::uint64_t working = job.f64 ? 8 : 4;
-    widest.block_bytes = std::max(widest.block_bytes, (job.inputs.size() + 2) * kBlock * working);
+    const std::uint64_t block =
+        std::max<std::uint64_t>(kBlock, block_size(job.unit, job.output.shape));
+    const std::uint64_t blocks = (job.inputs.size() + 2) * block * working;
+    if (job.action == PlanJob::Action::merge && job.unit == Unit::tensor) {
+      const std::uint64_t whole = bytes * job.output.size() + blocks + job.workspace;
+      widest.whole_tensor = std::max(widest.whole_tensor, whole);
+      continue;
+    }
+    widest.bytes_per_element = std::max(widest.bytes_per_element, bytes);
+    widest.block_bytes = std::max(widest.block_bytes, blocks + job.workspace);
+    widest.block = std::max(widest.block, block);
     if (job.sweeps > 1 && job.whole_model) {
       // Selections narrow the model's bracket by a histogram for each tensor, then collect once.
       const std::uint64_t inputs = job.inputs.size();
@@ -66,9 +76,11 @@ Budget plan_budget(const Plan& plan, std::uint64_t memory, unsigned threads) {
   const Widest widest = widest_job(plan);
   Budget budget;
   budget.threads = std::max(1u, threads);
-  const std::uint64_t fixed = kProgram + widest.kept_of_model + budget.threads * widest.block_bytes;
+  const std::uint64_t fixed =
+      kProgram + widest.kept_of_model + widest.whole_tensor + budget.threads * widest.block_bytes;
   const std::uint64_t per_element = budget.threads * widest.bytes_per_element;
-  const std::uint64_t smallest = fixed + widest.kept + per_element * kBlock;
+  const std::uint64_t smallest = fixed + widest.kept + per_element * widest.block;
+  if (memory == 0) memory = std::max(kUsual, smallest);
   if (memory < smallest) {
     throw Error(ErrorKind::usage,
                 fmt::format("--memory {} is too small for this merge with {} threads",
@@ -83,7 +95,8 @@ Budget plan_budget(const Plan& plan, std::uint64_t memory, unsigned threads) {
   const std::uint64_t affordable =
       (memory - fixed - kept) / std::max<std::uint64_t>(1, per_element);
   budget.chunk_elements = std::min<std::uint64_t>(kBestChunk, affordable) / kBlock * kBlock;
-  budget.peak_bytes = fixed + kept + per_element * budget.chunk_elements;
+  budget.peak_bytes =
+      fixed + kept + per_element * std::max<std::uint64_t>(widest.block, budget.chunk_elements);
   return budget;
 }
 

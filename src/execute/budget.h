@@ -15,7 +15,8 @@ struct Budget {
   std::uint64_t peak_bytes = 0;    // private memory: buffers of all workers and what passes keep
 };
 
-// Throws Error(usage) where `memory` cannot hold even the smallest chunks, naming what would.
+// `memory` 0: 256 MiB, or what the widest tensor takes. Throws Error(usage) where `memory` cannot
+// hold even the smallest chunks, naming what would.
 Budget plan_budget(const Plan& plan, std::uint64_t memory, unsigned threads);
 
 }  // namespace merganser

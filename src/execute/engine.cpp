@@ -41,6 +41,7 @@ class Run {
         schedule_(groups_.size(), budget.window, [this](std::size_t g) { return make(g); }) {
     report_.output_hashes.resize(plan.jobs.size());
     report_.output_non_finite.resize(plan.jobs.size());
+    report_.facts.resize(plan.jobs.size());
   }
 
   EngineReport run() {

@@ -1,12 +1,9 @@
 #include <algorithm>
-#include <array>
-#include <cassert>
+#include <deque>
 
 #include "execute/group.h"
+#include "execute/group_merger.h"
 #include "execute/streams.h"
-#include "kernels/blend.h"
-#include "kernels/convert.h"
-#include "kernels/reduce.h"
 
 namespace merganser {
 namespace {
@@ -17,178 +14,118 @@ constexpr std::size_t kRun = 256;                           // elements
 constexpr std::size_t kRunsOfTensor = 64;                   // a group of one tensor
 constexpr std::size_t kRunsOfModel = std::size_t{1} << 12;  // shared out among a model's tensors
 
-std::size_t chunk_count(std::uint64_t size, std::size_t chunk) {
-  // An empty tensor still passes through as one empty chunk.
-  return std::max<std::size_t>(1, static_cast<std::size_t>((size + chunk - 1) / chunk));
-}
-
 template <class T>
 class MergingGroup final : public Group {
  public:
   MergingGroup(const RunContext& context, std::vector<std::size_t> jobs)
-      : Group(context, std::move(jobs)) {
-    MergeGroup group;
-    group.seed = context.plan.recipe.seed;
-    for (const std::size_t job : jobs_) {
-      const PlanJob& planned = context.plan.jobs[job];
-      MergeTensor tensor{planned.output.name, planned.output.shape, planned.output.size(),
-                         planned.settings, planned.numbers};
-      total_ += tensor.size;
-      group.tensors.push_back(std::move(tensor));
-      streams_.emplace_back(context, job);
-    }
-    const Descriptor& method = *context.plan.method;
-    deltas_ = method.space == InputSpace::deltas;
-    if constexpr (std::is_same_v<T, float>) {
-      merger_ = method.make_f32(std::move(group));
-    } else {
-      merger_ = method.make_f64(std::move(group));
-    }
-    partials_.resize(jobs_.size());
+      : Group(context, std::move(jobs)), merger_(context.plan, jobs_) {
+    for (const std::size_t job : jobs_) streams_.emplace_back(context, job);
     begin_phase();
   }
 
   std::size_t chunks(std::size_t tensor) const override {
     if (pass_ == Pass::sample) return 1;
-    return chunk_count(streams_[tensor].size(), context_.budget.chunk_elements);
+    return merger_.chunk_count(tensor, context_.budget.chunk_elements);
   }
 
   void run_chunk(std::size_t tensor, std::size_t chunk, Workspace& workspace) override {
     if (pass_ == Pass::sample) return sample(tensor, workspace);
-    const std::uint64_t first = chunk * context_.budget.chunk_elements;
-    const auto count = static_cast<std::size_t>(
-        std::min<std::uint64_t>(context_.budget.chunk_elements, streams_[tensor].size() - first));
-    Chunk stored{tensor, chunk, first, read(tensor, first, count, workspace)};
-    if (pass_ == Pass::full) {
-      Partial& partial = *(partials_[tensor][chunk] = merger_->partial(tensor));
-      for (std::size_t begin = 0; begin < count; begin += kBlock) {
-        merger_->reduce(block(stored, begin, std::min(kBlock, count - begin), workspace), partial);
-      }
-    } else {
-      write(stored, count, workspace);
-    }
+    if (!merger_.whole_tensors()) return run(tensor, chunk, workspace);
+    std::lock_guard lock(whole_tensor_lock());
+    run(tensor, chunk, workspace);
+    workspace.release();
   }
 
   void finish_tensor(std::size_t tensor) override {
     if (pass_) {
-      merger_->fold(tensor, partials_[tensor]);
-      partials_[tensor].clear();
+      merger_.fold(tensor);
     } else {
-      streams_[tensor].finish();
+      streams_[tensor].finish(merger_.merger().facts(tensor));
     }
   }
 
   bool next_phase() override {
     if (!pass_) return false;
-    merger_->end_pass();
+    merger_.merger().end_pass();
     begin_phase();
     return true;
   }
 
  private:
   using Pass = typename Merger<T>::Pass;
-  using Stored = std::vector<std::span<const std::byte>>;
-
-  struct Chunk {
-    std::size_t tensor, index;
-    std::uint64_t first;
-    Stored stored;
-  };
 
   void begin_phase() {
-    pass_ = merger_->next_pass();
+    pass_ = merger_.merger().next_pass();
     if (!pass_) return;
-    for (std::size_t t = 0; t < jobs_.size(); ++t) partials_[t].resize(chunks(t));
+    std::vector<std::size_t> counts;
+    for (std::size_t t = 0; t < jobs_.size(); ++t) counts.push_back(chunks(t));
+    merger_.begin(counts);
   }
 
-  Stored read(std::size_t tensor, std::uint64_t first, std::size_t count, Workspace& workspace) {
+  StoredChunk read(std::size_t tensor, std::size_t chunk, std::uint64_t first, std::size_t count,
+                   Workspace& workspace) {
     JobStreams& streams = streams_[tensor];
-    Stored stored;
+    StoredChunk stored{tensor, chunk, first, count, {}};
     for (std::size_t i = 0; i < streams.inputs(); ++i) {
-      stored.push_back(streams.read(i, first, count, workspace));
+      stored.inputs.push_back(streams.read(i, first, count, workspace));
     }
     return stored;
   }
 
-  // The block that begins `begin` elements into the chunk, widened; deltas where the method asks.
-  Block<T> block(const Chunk& chunk, std::size_t begin, std::size_t size, Workspace& workspace) {
-    const JobStreams& streams = streams_[chunk.tensor];
-    const PlanJob& job = context_.plan.jobs[jobs_[chunk.tensor]];
-    const std::size_t inputs = job.inputs.size();
-    thread_local std::vector<T*> pointers;
-    pointers.clear();
-    const auto widened = [&](std::size_t i) {
-      T* values = workspace.block<T>(i);
-      const DType dtype = streams.dtype(i);
-      widen(dtype, chunk.stored[i].data() + begin * size_of(dtype), values, size);
-      return values;
-    };
-    Block<T> block;
-    block.tensor = chunk.tensor;
-    block.chunk = chunk.index;
-    block.first = chunk.first + begin;
-    block.size = size;
-    if (job.base) block.base = widened(inputs);
-    for (std::size_t i = 0; i < inputs; ++i) {
-      T* values = widened(i);
-      if (!pass_) check(chunk.tensor, i, values, size);
-      if (deltas_) subtract<T>(values, block.base, values, size);
-      pointers.push_back(values);
+  void run(std::size_t tensor, std::size_t index, Workspace& workspace) {
+    const std::size_t size = merger_.chunk_size(tensor, context_.budget.chunk_elements);
+    const std::uint64_t first = index * std::uint64_t{size};
+    const auto count =
+        static_cast<std::size_t>(std::min<std::uint64_t>(size, merger_.size(tensor) - first));
+    const StoredChunk chunk = read(tensor, index, first, count, workspace);
+    if (pass_) {
+      merger_.reduce(chunk, workspace);
+    } else {
+      write(chunk, workspace);
     }
-    if (job.base && !pass_) check(chunk.tensor, inputs, block.base, size);
-    block.inputs = pointers;
-    return block;
   }
 
-  void check(std::size_t tensor, std::size_t input, const T* values, std::size_t size) {
-    if (context_.options.non_finite == NonFinite::ignore) return;
-    streams_[tensor].count_non_finite(input, count_nonfinite<T>(values, size));
-  }
-
-  void write(const Chunk& chunk, std::size_t count, Workspace& workspace) {
+  void write(const StoredChunk& chunk, Workspace& workspace) {
     JobStreams& streams = streams_[chunk.tensor];
-    const PlanJob& job = context_.plan.jobs[jobs_[chunk.tensor]];
-    const DType dtype = job.output.dtype;
-    const std::size_t width = size_of(dtype);
-    const std::span<std::byte> output = workspace.output().get(count * width);
-    T* merged = workspace.block<T>(job.inputs.size() + 1);
-    const auto cursor = merger_->cursor(chunk.tensor, chunk.index);
-    for (std::size_t begin = 0; begin < count; begin += kBlock) {
-      const std::size_t size = std::min(kBlock, count - begin);
-      merger_->write(block(chunk, begin, size, workspace), cursor.get(), merged);
-      std::byte* out = output.data() + begin * width;
-      narrow(merged, dtype, out, size);
-      if (context_.options.non_finite != NonFinite::ignore) {
-        // What overflows the stored type shows only there.
-        if (width < sizeof(T)) widen(dtype, out, merged, size);
-        streams.count_non_finite_output(count_nonfinite<T>(merged, size));
-      }
+    const std::size_t width = size_of(context_.plan.jobs[jobs_[chunk.tensor]].output.dtype);
+    const std::span<std::byte> output = workspace.output().get(chunk.count * width);
+    if (context_.options.non_finite == NonFinite::ignore) {
+      merger_.write(
+          chunk, workspace, output, [](std::size_t, const T*, std::size_t) {},
+          [](DType, const std::byte*, T*, std::size_t) {});
+    } else {
+      merger_.write(
+          chunk, workspace, output,
+          [&](std::size_t input, const T* values, std::size_t size) {
+            streams.count_non_finite(input, count_nonfinite<T>(values, size));
+          },
+          [&](DType dtype, const std::byte* stored, T* values, std::size_t size) {
+            // What overflows the stored type shows only there.
+            if (width < sizeof(T)) widen(dtype, stored, values, size);
+            streams.count_non_finite_output(count_nonfinite<T>(values, size));
+          });
     }
     streams.write(chunk.first, output);
-    streams.hash(chunk.index, chunk.stored, output);
+    streams.hash(chunk.index, chunk.inputs, output);
   }
 
   void sample(std::size_t tensor, Workspace& workspace) {
-    const std::uint64_t size = streams_[tensor].size();
-    const auto share = static_cast<double>(size) / static_cast<double>(total_);
+    const std::uint64_t size = merger_.size(tensor);
+    const auto share = static_cast<double>(size) / static_cast<double>(merger_.total());
     const auto wanted =
         jobs_.size() == 1 ? kRunsOfTensor : static_cast<std::size_t>(share * kRunsOfModel) + 1;
-    const std::size_t runs = std::min<std::size_t>(wanted, chunk_count(size, kRun));
-    Partial& partial = *(partials_[tensor][0] = merger_->partial(tensor));
+    const auto most = std::max<std::size_t>(1, static_cast<std::size_t>((size + kRun - 1) / kRun));
+    const std::size_t runs = std::min(wanted, most);
     for (std::size_t run = 0; run < runs; ++run) {
       const std::uint64_t first = size / runs * run;
       const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kRun, size - first));
-      const Chunk chunk{tensor, 0, first, read(tensor, first, count, workspace)};
-      merger_->reduce(block(chunk, 0, count, workspace), partial);
+      merger_.reduce(read(tensor, 0, first, count, workspace), workspace);
     }
   }
 
-  std::unique_ptr<Merger<T>> merger_;
+  GroupMerger<T> merger_;
   std::deque<JobStreams> streams_;
-  std::uint64_t total_ = 0;
-  bool deltas_ = false;
   std::optional<Pass> pass_;  // none: the writing phase
-  std::vector<std::vector<std::unique_ptr<Partial>>> partials_;
 };
 
 }  // namespace

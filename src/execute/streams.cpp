@@ -69,7 +69,7 @@ void JobStreams::count_non_finite_output(std::uint64_t count) {
   refuse_non_finite("output", context_.plan.jobs[job_].output.name, count);
 }
 
-void JobStreams::finish() {
+void JobStreams::finish(std::vector<Fact> facts) {
   std::lock_guard lock(context_.report_mutex);
   EngineReport& report = context_.report;
   for (Stream& stream : inputs_) {
@@ -80,6 +80,7 @@ void JobStreams::finish() {
   }
   if (output_hash_) report.output_hashes[job_] = output_hash_->finish();
   report.output_non_finite[job_] = output_non_finite_;
+  report.facts[job_] = std::move(facts);
   report.bytes_written += context_.plan.jobs[job_].output.bytes();
 }
 

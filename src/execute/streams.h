@@ -31,7 +31,8 @@ class JobStreams {
             std::span<const std::byte> output);
   void count_non_finite(std::size_t input, std::uint64_t count);
   void count_non_finite_output(std::uint64_t count);
-  void finish();  // hands hashes and counts to the report
+  // Hands hashes, counts and what the method tells of the merge to the report.
+  void finish(std::vector<Fact> facts = {});
 
  private:
   struct Stream {

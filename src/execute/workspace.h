@@ -1,6 +1,7 @@
 // A worker's buffers: stored bytes of one chunk of every input, and the working blocks.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
@@ -43,10 +44,14 @@ class Workspace {
 
   // Working block number `index` in the working type.
   template <class T>
-  T* block(std::size_t index) {
+  T* block(std::size_t index, std::size_t size = kBlock) {
     if (index >= blocks_.size()) blocks_.resize(index + 1);
-    return reinterpret_cast<T*>(blocks_[index].get(kBlock * sizeof(double)).data());
+    const std::size_t bytes = std::max(size, kBlock) * sizeof(T);
+    return reinterpret_cast<T*>(blocks_[index].get(bytes).data());
   }
+
+  // Gives all memory back: after a whole tensor.
+  void release() { *this = Workspace(); }
 
  private:
   std::vector<Buffer> stored_, blocks_;

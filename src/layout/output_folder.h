@@ -23,6 +23,7 @@ struct ProvenanceFacts {
   std::vector<std::string> output_hashes;  // by job; "" or absent: none was taken
   std::map<std::pair<std::size_t, std::size_t>, std::string> input_hashes;  // (model, tensor)
   std::vector<std::uint64_t> output_non_finite;                             // by job
+  std::vector<std::vector<Fact>> facts;                                     // by job
   std::map<std::pair<std::size_t, std::size_t>, std::uint64_t> input_non_finite;
 };
 

@@ -89,6 +89,9 @@ class Teller {
       line["parameters"] = std::move(parameters);
     }
     if (!job.note.empty()) line["note"] = as_written(plan_, job.note);
+    if (index < facts_.facts.size() && !facts_.facts[index].empty()) {
+      line["facts"] = facts(facts_.facts[index]);
+    }
     if (index < facts_.output_hashes.size() && !facts_.output_hashes[index].empty()) {
       line["hash"] = facts_.output_hashes[index];
     }
@@ -128,6 +131,18 @@ class Teller {
   Json inputs(const std::vector<PlanInput>& list) const {
     Json result = Json::array();
     for (const PlanInput& item : list) result.push_back(input(item));
+    return result;
+  }
+
+  static Json facts(const std::vector<Fact>& told) {
+    Json result = Json::object();
+    for (const Fact& fact : told) {
+      if (fact.values.size() == 1) {
+        result[fact.name] = fact.values[0];
+      } else {
+        result[fact.name] = fact.values;
+      }
+    }
     return result;
   }
 

@@ -93,6 +93,9 @@ struct Plan {
   std::uint64_t bytes_read = 0, bytes_written = 0;
 
   std::vector<TensorInfo> outputs() const;
+  DType dtype(const PlanInput& input) const {
+    return models[input.model].source->headers()[input.tensor].dtype;
+  }
 };
 
 // Opens every model's headers and decides everything. Relative paths of models are looked up in the
