@@ -25,7 +25,7 @@ TensorReport describe_job(const Plan& plan, const PlanJob& job) {
   report.bytes_written = job.output.bytes();
   const auto add = [&](const PlanInput& input, bool read) {
     const PlanModel& model = plan.models[input.model];
-    const TensorInfo& header = model.source->headers()[input.tensor];
+    const TensorInfo& header = model.headers()[input.tensor];
     report.inputs.push_back({model.ref.to_string(), header.name, read});
     if (read) report.bytes_read += header.bytes() * job.sweeps;
   };
@@ -63,7 +63,7 @@ PlanReport describe(const Prepared& prepared, const Request& request) {
   report.notes = plan.notes;
   for (const ShardPlan::File& file : plan.shards.files) report.files.push_back(file.name);
   report.companions = companion_list(plan);
-  report.bytes_read = plan.bytes_read;
+  report.bytes_read = bytes_to_read(plan, prepared.budget.held_bytes, request.hash != "none");
   report.bytes_written = plan.bytes_written + companion_bytes(plan);
   report.tensor_bytes = plan.shards.data_bytes;
   report.peak_memory = prepared.budget.peak_bytes;

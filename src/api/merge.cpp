@@ -44,8 +44,8 @@ MergeReport summary(const Plan& plan, const EngineReport& done) {
 }
 
 void check_unchanged(const Plan& plan) {
-  for (const PlanModel& model : plan.models) {
-    if (const auto changed = model.source->checkpoint().changed_file()) {
+  for (const PlanModel* model : plan.checkpoints()) {
+    if (const auto changed = model->source->checkpoint().changed_file()) {
       throw Error(ErrorKind::io, "it was changed while it was being read")
           .in_file(changed->string())
           .hint("merge again when nothing writes to it");
@@ -87,6 +87,7 @@ MergeReport merge(const Request& request, Progress& progress) {
   facts.input_non_finite = done.input_non_finite;
   facts.output_non_finite = done.output_non_finite;
   facts.facts = done.facts;
+  facts.document_hashes = done.document_hashes;
   write_companions(plan, facts, output.path(), output.title());
   output.install(request.force);
 

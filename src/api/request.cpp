@@ -116,15 +116,16 @@ Recipe recipe_of(const Request& request) {
   return parse_recipe(compose_recipe(request), "");
 }
 
-Plan plan_of(const Request& request) {
-  Recipe recipe = recipe_of(request);
+const Descriptor& method_of(const Recipe& recipe) {
   const Descriptor* method = find_method(recipe.method);
-  if (method == nullptr) {
-    throw unknown_method(recipe.method)
-        .in_file(recipe.file)
-        .at(recipe.method_mark.line, recipe.method_mark.column);
-  }
-  return make_plan(std::move(recipe), *method,
+  if (method != nullptr) return *method;
+  throw unknown_method(recipe.method)
+      .in_file(recipe.file)
+      .at(recipe.method_mark.line, recipe.method_mark.column);
+}
+
+Plan plan_of(const Request& request) {
+  return make_plan(recipe_of(request), method_of,
                    {.max_shard = request.max_shard,
                     .only = request.only,
                     .allow_mixed_architectures = request.allow_mixed_architectures,

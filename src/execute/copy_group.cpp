@@ -23,6 +23,8 @@ class SinglePhase : public Group {
     return std::max<std::size_t>(1,
                                  static_cast<std::size_t>((streams_.size() + chunk - 1) / chunk));
   }
+  std::size_t chunk_elements(std::size_t) const override { return context_.budget.chunk_elements; }
+  bool writing() const override { return true; }
   void finish_tensor(std::size_t) override { streams_.finish(); }
   bool next_phase() override { return false; }
 
@@ -94,6 +96,45 @@ class CopyGroup final : public SinglePhase {
   }
 };
 
+class HashGroup final : public Group {
+ public:
+  HashGroup(const RunContext& context, const PlanInput& input, HashKind kind)
+      : Group(context, {0}),
+        input_(input),
+        info_(context.plan.models[input.model].headers()[input.tensor]),
+        hash_(kind) {}
+
+  std::size_t chunks(std::size_t) const override {
+    const std::size_t chunk = context_.budget.chunk_elements;
+    return std::max<std::size_t>(1, static_cast<std::size_t>((info_.size() + chunk - 1) / chunk));
+  }
+  std::size_t chunk_elements(std::size_t) const override { return context_.budget.chunk_elements; }
+  bool writing() const override { return true; }
+
+  void run_chunk(std::size_t, std::size_t chunk, Workspace& workspace) override {
+    const std::size_t width = size_of(info_.dtype);
+    const std::uint64_t first = std::uint64_t{chunk} * context_.budget.chunk_elements;
+    const auto count = static_cast<std::size_t>(
+        std::min<std::uint64_t>(context_.budget.chunk_elements, info_.size() - first));
+    const std::span<std::byte> bytes = workspace.stored(0).get(count * width);
+    context_.sources[input_.model]->read(input_.tensor, first * width, bytes);
+    context_.progress.advance(bytes.size());
+    hash_.add(chunk, bytes, context_.stop);
+  }
+
+  void finish_tensor(std::size_t) override {
+    std::lock_guard lock(context_.report_mutex);
+    context_.report.input_hashes[{input_.model, input_.tensor}] = hash_.finish();
+    context_.report.bytes_read += info_.bytes();
+  }
+  bool next_phase() override { return false; }
+
+ private:
+  PlanInput input_;
+  const TensorInfo& info_;
+  TensorHash hash_;
+};
+
 class IntegerGroup final : public SinglePhase {
  public:
   IntegerGroup(const RunContext& context, std::size_t job) : SinglePhase(context, job) {
@@ -135,6 +176,11 @@ class IntegerGroup final : public SinglePhase {
 
 std::unique_ptr<Group> make_copy_group(const RunContext& context, std::size_t job) {
   return std::make_unique<CopyGroup>(context, job);
+}
+
+std::unique_ptr<Group> make_hash_group(const RunContext& context, const PlanInput& input,
+                                       HashKind kind) {
+  return std::make_unique<HashGroup>(context, input, kind);
 }
 
 std::unique_ptr<Group> make_integer_group(const RunContext& context, std::size_t job) {

@@ -6,29 +6,11 @@
 #include <thread>
 
 #include "base/error.h"
+#include "execute/documents.h"
 #include "execute/schedule.h"
 
 namespace merganser {
 namespace {
-
-// Jobs that share a merger. Integer tensors come first: they may refuse the merge, and are small.
-std::vector<std::vector<std::size_t>> group_jobs(const Plan& plan) {
-  std::vector<std::vector<std::size_t>> first, rest;
-  std::vector<std::size_t> whole_model;
-  for (std::size_t i = 0; i < plan.jobs.size(); ++i) {
-    const PlanJob& job = plan.jobs[i];
-    if (job.action == PlanJob::Action::integers) {
-      first.push_back({i});
-    } else if (job.action == PlanJob::Action::merge && job.whole_model) {
-      whole_model.push_back(i);
-    } else {
-      rest.push_back({i});
-    }
-  }
-  if (!whole_model.empty()) first.push_back(std::move(whole_model));
-  first.insert(first.end(), rest.begin(), rest.end());
-  return first;
-}
 
 class Run {
  public:
@@ -36,9 +18,14 @@ class Run {
       Progress& progress)
       : budget_(budget),
         progress_(progress),
-        context_{plan, budget, options, sink, progress, stop_.get_token(), report_, report_mutex_},
+        documents_(plan, budget, options, progress, stop_.get_token()),
+        context_{plan,    budget,        options,
+                 sink,    progress,      stop_.get_token(),
+                 report_, report_mutex_, documents_.sources(plan)},
         groups_(group_jobs(plan)),
-        schedule_(groups_.size(), budget.window, [this](std::size_t g) { return make(g); }) {
+        hashed_(options.hash == HashKind::none ? 0 : documents_.checkpoint_inputs()),
+        schedule_(groups_.size() + hashed_, budget.window,
+                  [this](std::size_t g) { return make(g); }) {
     report_.output_hashes.resize(plan.jobs.size());
     report_.output_non_finite.resize(plan.jobs.size());
     report_.facts.resize(plan.jobs.size());
@@ -54,21 +41,14 @@ class Run {
     }
     for (std::thread& worker : workers) worker.join();
     if (failure_) std::rethrow_exception(failure_);
+    documents_.report_hashes(report_);
     return std::move(report_);
   }
 
  private:
   std::unique_ptr<Group> make(std::size_t group) {
-    const std::vector<std::size_t>& jobs = groups_[group];
-    switch (context_.plan.jobs[jobs[0]].action) {
-      case PlanJob::Action::copy:
-        return make_copy_group(context_, jobs[0]);
-      case PlanJob::Action::integers:
-        return make_integer_group(context_, jobs[0]);
-      case PlanJob::Action::merge:
-        break;
-    }
-    return make_merge_group(context_, jobs);
+    if (group < groups_.size()) return make_group(context_, groups_[group]);
+    return documents_.hash_group(group - groups_.size(), context_.options.hash);
   }
 
   void work() {
@@ -95,8 +75,10 @@ class Run {
   EngineReport report_;
   std::mutex report_mutex_, failure_mutex_;
   std::exception_ptr failure_;
+  Documents documents_;
   RunContext context_;
   std::vector<std::vector<std::size_t>> groups_;
+  std::size_t hashed_ = 0;  // groups that only hash what documents read
   Schedule schedule_;
 };
 
@@ -104,7 +86,7 @@ class Run {
 
 EngineReport run_plan(const Plan& plan, const Budget& budget, const EngineOptions& options,
                       Sink& sink, Progress& progress) {
-  progress.begin(plan.bytes_read);
+  progress.begin(bytes_to_read(plan, budget.held_bytes, options.hash != HashKind::none));
   return Run(plan, budget, options, sink, progress).run();
 }
 

@@ -29,6 +29,8 @@ struct EngineReport {
   std::map<std::pair<std::size_t, std::size_t>, std::uint64_t> input_non_finite;  // counts > 0
   std::vector<std::uint64_t> output_non_finite;  // by job; also overflow of a narrow dtype
   std::vector<std::vector<Fact>> facts;          // by job: what the method tells of its merge
+  // Of the checkpoints' tensors that documents read: by the document's name.
+  std::map<std::string, std::map<std::pair<std::size_t, std::size_t>, std::string>> document_hashes;
   std::uint64_t bytes_read = 0, bytes_written = 0;
 };
 

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "execute/budget.h"
 #include "execute/workspace.h"
 #include "kernels/blend.h"
 #include "kernels/convert.h"
@@ -68,8 +69,7 @@ class GroupMerger {
 
   // Elements of a chunk: whole blocks, `wanted` where they fit.
   std::size_t chunk_size(std::size_t tensor, std::size_t wanted) const {
-    const std::size_t block = tensors_[tensor].block;
-    return std::max(block, wanted / block * block);
+    return chunk_elements(*tensors_[tensor].job, wanted);
   }
 
   // An empty tensor still passes through as one empty chunk.

@@ -28,11 +28,25 @@ class MergingGroup final : public Group {
     return merger_.chunk_count(tensor, context_.budget.chunk_elements);
   }
 
-  void run_chunk(std::size_t tensor, std::size_t chunk, Workspace& workspace) override {
+  std::size_t chunk_elements(std::size_t tensor) const override {
+    return merger_.chunk_size(tensor, context_.budget.chunk_elements);
+  }
+
+  bool writing() const override { return !pass_; }
+
+  void run_chunk(std::size_t tensor, std::size_t index, Workspace& workspace) override {
     if (pass_ == Pass::sample) return sample(tensor, workspace);
-    if (!merger_.whole_tensors()) return run(tensor, chunk, workspace);
-    std::lock_guard lock(whole_tensor_lock());
-    run(tensor, chunk, workspace);
+    const std::size_t size = chunk_elements(tensor);
+    const std::uint64_t first = index * std::uint64_t{size};
+    const auto count =
+        static_cast<std::size_t>(std::min<std::uint64_t>(size, merger_.size(tensor) - first));
+    const StoredChunk chunk = read(tensor, index, first, count, workspace);
+    if (!merger_.whole_tensors()) return merge(chunk, workspace);
+    {
+      // Not while reading: an input may be a document that merges a whole tensor itself.
+      std::lock_guard lock(whole_tensor_lock());
+      merge(chunk, workspace);
+    }
     workspace.release();
   }
 
@@ -72,12 +86,7 @@ class MergingGroup final : public Group {
     return stored;
   }
 
-  void run(std::size_t tensor, std::size_t index, Workspace& workspace) {
-    const std::size_t size = merger_.chunk_size(tensor, context_.budget.chunk_elements);
-    const std::uint64_t first = index * std::uint64_t{size};
-    const auto count =
-        static_cast<std::size_t>(std::min<std::uint64_t>(size, merger_.size(tensor) - first));
-    const StoredChunk chunk = read(tensor, index, first, count, workspace);
+  void merge(const StoredChunk& chunk, Workspace& workspace) {
     if (pass_) {
       merger_.reduce(chunk, workspace);
     } else {

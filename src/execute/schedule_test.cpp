@@ -40,6 +40,8 @@ class CountingGroup final : public Group {
   ~CountingGroup() override { --log_.alive; }
 
   std::size_t chunks(std::size_t tensor) const override { return chunks_[tensor]; }
+  std::size_t chunk_elements(std::size_t) const override { return 1; }
+  bool writing() const override { return false; }
   void run_chunk(std::size_t tensor, std::size_t, Workspace&) override { ++done_[tensor]; }
   void finish_tensor(std::size_t tensor) override {
     EXPECT_EQ(done_[tensor], chunks_[tensor]);

@@ -14,8 +14,7 @@ JobStreams::JobStreams(const RunContext& context, std::size_t job)
   const bool hashed = context.options.hash != HashKind::none;
   std::lock_guard lock(context.report_mutex);
   for (const PlanInput& input : all) {
-    const Source& source = *context.plan.models[input.model].source;
-    Stream& stream = inputs_.emplace_back(input, source.headers()[input.tensor].dtype);
+    Stream& stream = inputs_.emplace_back(input, context.plan.dtype(input));
     // A tensor that several jobs read (repeated layers) is hashed by the first of them.
     const bool first =
         context.report.input_hashes.try_emplace({input.model, input.tensor}, "").second;
@@ -29,8 +28,9 @@ std::span<const std::byte> JobStreams::read(std::size_t input, std::uint64_t fir
   const Stream& stream = inputs_[input];
   const std::size_t width = size_of(stream.dtype);
   const std::span<std::byte> bytes = workspace.stored(input).get(count * width);
-  context_.plan.models[stream.from.model].source->read(stream.from.tensor, first * width, bytes);
-  context_.progress.advance(bytes.size());
+  context_.sources[stream.from.model]->read(stream.from.tensor, first * width, bytes);
+  // A document's own reads count themselves.
+  if (!context_.plan.models[stream.from.model].document) context_.progress.advance(bytes.size());
   return bytes;
 }
 
@@ -60,7 +60,7 @@ void JobStreams::count_non_finite(std::size_t input, std::uint64_t count) {
   Stream& stream = inputs_[input];
   stream.non_finite += count;
   const PlanModel& model = context_.plan.models[stream.from.model];
-  refuse_non_finite(model.path.string(), model.source->headers()[stream.from.tensor].name, count);
+  refuse_non_finite(model.path.string(), model.headers()[stream.from.tensor].name, count);
 }
 
 void JobStreams::count_non_finite_output(std::uint64_t count) {
@@ -76,7 +76,9 @@ void JobStreams::finish(std::vector<Fact> facts) {
     const auto key = std::pair(stream.from.model, stream.from.tensor);
     if (stream.hash) report.input_hashes[key] = stream.hash->finish();
     if (stream.non_finite > 0) report.input_non_finite[key] = stream.non_finite;
-    report.bytes_read += size_ * size_of(stream.dtype);
+    if (!context_.plan.models[stream.from.model].document) {
+      report.bytes_read += size_ * size_of(stream.dtype);
+    }
   }
   if (output_hash_) report.output_hashes[job_] = output_hash_->finish();
   report.output_non_finite[job_] = output_non_finite_;

@@ -66,8 +66,8 @@ std::string code_block(std::string_view text, std::string_view language) {
 std::string front_matter(const Plan& plan) {
   std::string text = "---\nbase_model:\n";
   std::set<std::string> listed;
-  for (const PlanModel& model : plan.models) {
-    const std::string name = public_name(model);
+  for (const PlanModel* model : plan.checkpoints()) {
+    const std::string name = public_name(*model);
     if (listed.insert(name).second) text += fmt::format("- {}\n", yaml_scalar(name));
   }
   if (plan.config != nullptr && plan.config->is_object() &&
@@ -195,6 +195,7 @@ std::string flags_of(const PlanOptions& options) {
 }  // namespace
 
 std::string public_name(const PlanModel& model) {
+  if (model.document) return model.document->recipe.name;
   const std::string& written = model.ref.path;
   const std::vector<std::string_view> parts = split(written, '/');
   if (parts.size() == 2 && is_plain(parts[0]) && is_plain(parts[1])) return written;
@@ -214,8 +215,9 @@ std::string public_name(const PlanModel& model) {
 std::string card_text(const Plan& plan, const std::string& version, const std::string& title) {
   std::string text = front_matter(plan);
   text += fmt::format("# {}\n\n", markdown(title));
-  text += fmt::format("A merge of {} model{}, made with merganser {}.\n\n", plan.models.size(),
-                      plan.models.size() == 1 ? "" : "s", version);
+  const std::size_t models = plan.checkpoints().size();
+  text += fmt::format("A merge of {} model{}, made with merganser {}.\n\n", models,
+                      models == 1 ? "" : "s", version);
   if (!plan.options.only.empty()) {
     text += fmt::format(
         "**This is a part only**: the tensors whose names match {}, not a whole "

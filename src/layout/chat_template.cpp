@@ -47,7 +47,12 @@ std::optional<std::string> template_in(const Json& config) {
 }
 
 std::optional<std::string> template_of(const PlanModel& model, std::vector<std::string>& notes) {
-  if (model.source->checkpoint().single_file()) return std::nullopt;
+  if (model.document) {
+    // What running that document alone would have written.
+    if (auto own = wanted_chat_template(*model.document, notes)) return own;
+    return template_of(model.document->models[model.document->reference], notes);
+  }
+  if (model.single_file()) return std::nullopt;
   try {
     // In this order transformers looks for it, too.
     const fs::path jinja = model.path / names::kTemplate;
@@ -150,7 +155,10 @@ std::optional<std::string> replace_member(std::string_view json, std::string_vie
 }
 
 std::optional<std::string> wanted_chat_template(const Plan& plan, std::vector<std::string>& notes) {
-  if (!plan.recipe.chat_template) return std::nullopt;
+  if (!plan.recipe.chat_template) {
+    const auto& upstream = plan.models[plan.reference].document;
+    return upstream ? wanted_chat_template(*upstream, notes) : std::nullopt;
+  }
   const std::string& wish = *plan.recipe.chat_template;
   if (wish == "auto") return most_common(plan, notes);
   if (const auto known = known_chat_template(wish)) return std::string(*known);

@@ -90,10 +90,10 @@ std::optional<std::string> reason_against_folder(const std::string& name, const 
 
 class Finder {
  public:
-  explicit Finder(const Plan& plan) : plan_(plan), root_(plan.models[plan.reference].path) {
+  explicit Finder(const Plan& plan) : plan_(plan), root_(plan.origin().path) {
     std::error_code code;
-    for (const PlanModel& model : plan.models) {
-      const fs::path place = fs::canonical(model.path, code);
+    for (const PlanModel* model : plan.checkpoints()) {
+      const fs::path place = fs::canonical(model->path, code);
       if (!code) inputs_.insert(place);
     }
   }
@@ -177,17 +177,17 @@ class Finder {
 }  // namespace
 
 bool config_changed(const Plan& plan) {
-  const Json* stored = plan.models[plan.reference].source->checkpoint().config();
+  const Json* stored = plan.origin().config();
   return plan.config != nullptr && (stored == nullptr || *plan.config != *stored);
 }
 
 Companions find_companions(const Plan& plan) {
-  if (plan.models[plan.reference].source->checkpoint().single_file()) return {};
+  if (plan.origin().single_file()) return {};
   return Finder(plan).run();
 }
 
 void copy_companions(const Plan& plan, const Companions& companions, const fs::path& folder) {
-  const fs::path& root = plan.models[plan.reference].path;
+  const fs::path& root = plan.origin().path;
   std::set<fs::path> folders;
   for (const CompanionFile& file : companions.copied) {
     const fs::path to = folder / file.name;

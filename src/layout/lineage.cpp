@@ -52,9 +52,9 @@ std::string adopt(Json tree, const std::string& who, Lineage& lineage) {
 }
 
 std::string read_parent(const PlanModel& model, Lineage& lineage) {
-  const std::filesystem::path path = model.source->checkpoint().single_file()
-                                         ? provenance_beside(model.path)
-                                         : model.path / names::kProvenance;
+  if (model.document) return "";
+  const std::filesystem::path path =
+      model.single_file() ? provenance_beside(model.path) : model.path / names::kProvenance;
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return "";
   const std::string who = model.ref.to_string();
@@ -76,6 +76,12 @@ Lineage find_lineage(const Plan& plan) {
   Lineage lineage;
   for (const PlanModel& model : plan.models) {
     lineage.of_model.push_back(read_parent(model, lineage));
+    if (!model.document || lineage.of_document.contains(model.document.get())) continue;
+    Lineage upstream = find_lineage(*model.document);
+    lineage.ancestors.merge(upstream.ancestors);
+    lineage.of_document.merge(upstream.of_document);
+    lineage.of_document[model.document.get()] = std::move(upstream.of_model);
+    lineage.notes.insert(lineage.notes.end(), upstream.notes.begin(), upstream.notes.end());
   }
   return lineage;
 }

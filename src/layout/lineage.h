@@ -18,7 +18,9 @@ struct Lineage {
   // Provenance without its own ancestors, as one line of JSON, by "sha256:…" of that line.
   std::map<std::string, std::string> ancestors;
   std::vector<std::string> of_model;  // by model: a key of `ancestors`, or "" for none
-  std::vector<std::string> notes;     // what could not be read
+  // The same for the models of each document that the plan needs.
+  std::map<const Plan*, std::vector<std::string>> of_document;
+  std::vector<std::string> notes;  // what could not be read
 };
 
 // Never fails because of what an input's provenance holds: it is noted and passed over.

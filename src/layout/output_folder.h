@@ -22,8 +22,10 @@ struct ProvenanceFacts {
   HashKind hash = HashKind::xxh3;
   std::vector<std::string> output_hashes;  // by job; "" or absent: none was taken
   std::map<std::pair<std::size_t, std::size_t>, std::string> input_hashes;  // (model, tensor)
-  std::vector<std::uint64_t> output_non_finite;                             // by job
-  std::vector<std::vector<Fact>> facts;                                     // by job
+  // Of the checkpoints' tensors that documents read, by the document's name.
+  std::map<std::string, std::map<std::pair<std::size_t, std::size_t>, std::string>> document_hashes;
+  std::vector<std::uint64_t> output_non_finite;  // by job
+  std::vector<std::vector<Fact>> facts;          // by job
   std::map<std::pair<std::size_t, std::size_t>, std::uint64_t> input_non_finite;
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "recipe/format.h"
 
 namespace merganser {
@@ -58,21 +59,25 @@ class Writer {
 
 class Teller {
  public:
-  Teller(const Plan& plan, const ProvenanceFacts& facts, const Lineage& lineage)
-      : plan_(plan), facts_(facts), lineage_(lineage) {}
+  // `parents`: by model, the key of its own provenance or "".
+  Teller(const Plan& plan, const ProvenanceFacts& facts, const std::vector<std::string>& parents)
+      : plan_(plan), facts_(facts), parents_(parents) {}
 
   std::string model(std::size_t index) const {
     const PlanModel& model = plan_.models[index];
     Json line = {{"ref", model.ref.to_string()}, {"role", is_base(index) ? "base" : "input"}};
     if (index == plan_.reference) line["reference"] = true;
-    if (const std::string& config = model.source->checkpoint().config_text(); !config.empty()) {
+    if (model.document) {
+      line["document"] = model.document->recipe.name;
+    } else if (const std::string& config = model.source->checkpoint().config_text();
+               !config.empty()) {
       const auto hasher = Hasher::make(HashKind::sha256);
       hasher->update(std::as_bytes(std::span(config)));
       line["config"] = hasher->finish();
     }
     if (!model.prefix_removed.empty()) line["prefix_removed"] = model.prefix_removed;
     if (!model.prefix_added.empty()) line["prefix_added"] = model.prefix_added;
-    if (!lineage_.of_model[index].empty()) line["provenance"] = lineage_.of_model[index];
+    if (!parents_[index].empty()) line["provenance"] = parents_[index];
     return json_line(line);
   }
 
@@ -116,7 +121,7 @@ class Teller {
   Json input(const PlanInput& input) const {
     const std::pair key(input.model, input.tensor);
     Json line = {{"model", input.model},
-                 {"tensor", plan_.models[input.model].source->headers()[input.tensor].name}};
+                 {"tensor", plan_.models[input.model].headers()[input.tensor].name}};
     if (const auto hash = facts_.input_hashes.find(key);
         hash != facts_.input_hashes.end() && !hash->second.empty()) {
       line["hash"] = hash->second;
@@ -162,7 +167,7 @@ class Teller {
 
   const Plan& plan_;
   const ProvenanceFacts& facts_;
-  const Lineage& lineage_;
+  const std::vector<std::string>& parents_;
 };
 
 Json tell(const FolderContents& contents) {
@@ -176,11 +181,32 @@ Json dtype_json(const std::optional<DType>& dtype) {
   return dtype ? Json(torch_name(*dtype)) : Json(nullptr);
 }
 
+// A document whose output was computed on the way.
+std::string document_line(const Plan& plan, const ProvenanceFacts& facts,
+                          const std::vector<std::string>& parents) {
+  ProvenanceFacts own;
+  if (const auto found = facts.document_hashes.find(plan.recipe.name);
+      found != facts.document_hashes.end()) {
+    own.input_hashes = found->second;
+  }
+  const Teller teller(plan, own, parents);
+  std::vector<std::string> models, tensors, left_out;
+  for (std::size_t i = 0; i < plan.models.size(); ++i) models.push_back(teller.model(i));
+  for (std::size_t i = 0; i < plan.jobs.size(); ++i) tensors.push_back(teller.tensor(i));
+  for (const LeftOut& entry : plan.left_out) left_out.push_back(teller.left_out(entry));
+  return fmt::format(
+      "{{\"name\":{},\"method\":{},\"seed\":{},\"dtype\":{},\"out_dtype\":{},\"models\":[{}],"
+      "\"tensors\":[{}],\"left_out\":[{}]}}",
+      Writer::quoted(plan.recipe.name), Writer::quoted(plan.method->name), plan.recipe.seed,
+      json_line(dtype_json(plan.recipe.dtype)), json_line(dtype_json(plan.recipe.out_dtype)),
+      join(models, ","), join(tensors, ","), join(left_out, ","));
+}
+
 }  // namespace
 
 std::string as_written(const Plan& plan, std::string sentence) {
   std::vector<const PlanModel*> models;
-  for (const PlanModel& model : plan.models) models.push_back(&model);
+  for (const PlanModel* model : plan.checkpoints()) models.push_back(model);
   // The longest first: "m/one" before "m".
   std::ranges::stable_sort(models, [](const PlanModel* a, const PlanModel* b) {
     return a->path.native().size() > b->path.native().size();
@@ -202,11 +228,14 @@ std::string recipe_text(const Plan& plan) {
 
 std::string provenance_text(const Plan& plan, const ProvenanceFacts& facts, const Lineage& lineage,
                             const FolderContents& contents) {
-  const Teller teller(plan, facts, lineage);
-  std::vector<std::string> models, tensors, left_out, ancestors;
+  const Teller teller(plan, facts, lineage.of_model);
+  std::vector<std::string> models, tensors, left_out, ancestors, documents;
   for (std::size_t i = 0; i < plan.models.size(); ++i) models.push_back(teller.model(i));
   for (std::size_t i = 0; i < plan.jobs.size(); ++i) tensors.push_back(teller.tensor(i));
   for (const LeftOut& entry : plan.left_out) left_out.push_back(teller.left_out(entry));
+  for (const auto& document : plan.documents()) {
+    documents.push_back(document_line(*document, facts, lineage.of_document.at(document)));
+  }
   for (const auto& [key, line] : lineage.ancestors) {
     ancestors.push_back(fmt::format("{}: {}", Writer::quoted(key), line));
   }
@@ -225,6 +254,7 @@ std::string provenance_text(const Plan& plan, const ProvenanceFacts& facts, cons
   if (!plan.options.only.empty()) writer.member("only", plan.options.only);
   if (plan.options.allow_mixed_architectures) writer.member("allow_mixed_architectures", true);
   writer.member("recipe", recipe_text(plan));
+  if (!documents.empty()) writer.lines("documents", documents);
   writer.lines("models", models);
   writer.lines("tensors", tensors);
   writer.lines("left_out", left_out);

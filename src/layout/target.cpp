@@ -45,7 +45,8 @@ void check_against(const fs::path& target, const fs::path& shown, const fs::path
 }
 
 void check_inputs(const Plan& plan, const fs::path& target, const fs::path& shown) {
-  for (const PlanModel& model : plan.models) {
+  for (const PlanModel* checkpoint : plan.checkpoints()) {
+    const PlanModel& model = *checkpoint;
     const std::string name = model.ref.to_string();
     std::error_code code;
     const fs::path place = fs::canonical(model.path, code);

@@ -36,13 +36,16 @@ std::vector<std::string> companion_list(const Plan& plan) {
 std::uint64_t companion_bytes(const Plan& plan) {
   // Provenance: some hundred bytes for a tensor and each of its inputs.
   std::uint64_t text = 4096 + 3 * recipe_text(plan).size();
-  for (const PlanJob& job : plan.jobs) {
-    text += 300 + 2 * job.output.name.size();
-    text += (job.inputs.size() + job.unread.size()) * (200 + job.output.name.size());
-  }
-  for (const PlanModel& model : plan.models) {
+  std::vector<const Plan*> plans = plan.documents();
+  plans.push_back(&plan);
+  for (const Plan* each : plans)
+    for (const PlanJob& job : each->jobs) {
+      text += 300 + 2 * job.output.name.size();
+      text += (job.inputs.size() + job.unread.size()) * (200 + job.output.name.size());
+    }
+  for (const PlanModel* model : plan.checkpoints()) {
     std::error_code code;
-    const std::uint64_t bytes = std::filesystem::file_size(model.path / names::kProvenance, code);
+    const std::uint64_t bytes = std::filesystem::file_size(model->path / names::kProvenance, code);
     if (!code) text += bytes;
   }
   std::uint64_t total = on_disk(text);

@@ -116,7 +116,7 @@ class JobMaker {
   }
 
   const TensorInfo& header(const Candidate& candidate) const {
-    return plan_.models[candidate.source->model].source->headers()[*candidate.tensor];
+    return plan_.models[candidate.source->model].headers()[*candidate.tensor];
   }
 
   PlanInput input(const Candidate& candidate) const {
@@ -382,7 +382,7 @@ class JobMaker {
     for (std::size_t m = 0; m < plan_.models.size(); ++m) {
       const PlanModel& model = plan_.models[m];
       for (std::size_t i = 0; i < model.names.size(); ++i) {
-        const std::string& name = model.source->headers()[i].name;
+        const std::string& name = model.headers()[i].name;
         if (model.used[i] || listed.contains({m, name})) continue;
         const TensorPlace place = reference_.place(model.names[i].empty() ? name : model.names[i]);
         plan_.left_out.push_back({m, name,

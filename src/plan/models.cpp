@@ -96,8 +96,8 @@ std::string described(const PlanModel& model) {
 }
 
 void map_by_role(PlanModel& model, const PlanModel& reference) {
-  const Json* config = model.source->checkpoint().config();
-  const Json* reference_config = reference.source->checkpoint().config();
+  const Json* config = model.config();
+  const Json* reference_config = reference.config();
   if (config == nullptr || reference_config == nullptr) {
     throw Error(ErrorKind::mismatch, "mixed architectures need a config.json in every model")
         .in_file((config == nullptr ? model : reference).path.string());
@@ -179,19 +179,48 @@ PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
   model.path = locate(ref, recipe_file);
   model.source = std::make_shared<FileSource>(Checkpoint::open(model.path));
   const Checkpoint& checkpoint = model.source->checkpoint();
-  model.architecture = Architecture::resolve(checkpoint.config(), model.source->headers(),
-                                             ref.override_architecture);
-  for (const TensorInfo& header : model.source->headers()) model.names.push_back(header.name);
+  model.architecture =
+      Architecture::resolve(checkpoint.config(), model.headers(), ref.override_architecture);
+  for (const TensorInfo& header : model.headers()) model.names.push_back(header.name);
   model.used.assign(model.names.size(), false);
   return model;
 }
 
-std::vector<PlanModel> open_models(const Recipe& recipe) {
+PlanModel open_document(const ModelRef& ref, std::shared_ptr<const Plan> document) {
+  PlanModel model;
+  model.ref = ref;
+  model.path = document->recipe.name;
+  model.document_headers = document->outputs();
+  model.architecture = Architecture::resolve(document->config.get(), model.document_headers,
+                                             ref.override_architecture);
+  for (const TensorInfo& header : model.document_headers) model.names.push_back(header.name);
+  model.used.assign(model.names.size(), false);
+  model.document = std::move(document);
+  return model;
+}
+
+std::vector<PlanModel> open_models(const Recipe& recipe,
+                                   std::span<const std::shared_ptr<const Plan>> documents) {
   std::vector<PlanModel> models;
   for (const ModelRef& ref : recipe.referenced_models()) {
-    models.push_back(open_model(ref, recipe.file));
+    const auto named = [&](const auto& document) { return document->recipe.name == ref.path; };
+    const auto document = std::find_if(documents.begin(), documents.end(), named);
+    models.push_back(document == documents.end() ? open_model(ref, recipe.file)
+                                                 : open_document(ref, *document));
   }
   return models;
+}
+
+const std::vector<TensorInfo>& PlanModel::headers() const {
+  return document ? document_headers : source->headers();
+}
+
+const Json* PlanModel::config() const {
+  return document ? document->config.get() : source->checkpoint().config();
+}
+
+bool PlanModel::single_file() const {
+  return document ? document->single_file : source->checkpoint().single_file();
 }
 
 void bridge_names(std::vector<PlanModel>& models, std::size_t reference, bool allow_mixed,

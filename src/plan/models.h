@@ -1,6 +1,8 @@
 // Opens the models of a recipe and brings their tensor names into one naming.
 #pragma once
 
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,9 +12,10 @@ namespace merganser {
 
 // `recipe_file` helps to find relative paths. Throws Error for what cannot be opened.
 PlanModel open_model(const ModelRef& ref, const std::string& recipe_file);
-// In the order of Recipe::referenced_models(). Throws Error for what cannot be opened or is not
-// merged yet.
-std::vector<PlanModel> open_models(const Recipe& recipe);
+// In the order of Recipe::referenced_models(); a path that names one of `documents` is its output.
+// Throws Error for what cannot be opened or is not merged yet.
+std::vector<PlanModel> open_models(const Recipe& recipe,
+                                   std::span<const std::shared_ptr<const Plan>> documents);
 
 // Fills PlanModel::names in the naming of models[reference]: equal names, or names behind one
 // unique prefix ("bert."), or by role where families differ and `allow_mixed` says so.

@@ -59,7 +59,7 @@ bool head_untied(const Plan& plan) {
 
 void make_config(Plan& plan, const std::vector<PlannedModule>& modules) {
   const PlanModel& reference = plan.models[plan.reference];
-  const Json* stored = reference.source->checkpoint().config();
+  const Json* stored = reference.config();
   if (stored == nullptr) return;
   Json config = *stored;
   for (const PlannedModule& module : modules) {
@@ -71,7 +71,7 @@ void make_config(Plan& plan, const std::vector<PlannedModule>& modules) {
       for (const SliceSource& source : slice.sources) {
         if (slice.base && source.model == *slice.base) origin = &source;
       }
-      const Json* origin_config = plan.models[origin->model].source->checkpoint().config();
+      const Json* origin_config = plan.models[origin->model].config();
       for (std::size_t l = origin->first; l < origin->last; ++l) {
         origins.push_back({origin_config, l});
       }
@@ -86,15 +86,20 @@ void make_config(Plan& plan, const std::vector<PlannedModule>& modules) {
   plan.config = std::make_shared<const Json>(std::move(config));
 }
 
+// What a document's tensor takes is read once for each time that it is computed.
+std::uint64_t bytes_of(const Plan& plan, const PlanInput& input) {
+  const PlanModel& model = plan.models[input.model];
+  return model.document ? model.document->jobs[input.tensor].bytes_read
+                        : model.headers()[input.tensor].bytes();
+}
+
 void count_bytes(Plan& plan) {
-  for (const PlanJob& job : plan.jobs) {
-    const auto bytes = [&](const PlanInput& input) {
-      return plan.models[input.model].source->headers()[input.tensor].bytes();
-    };
+  for (PlanJob& job : plan.jobs) {
     std::uint64_t once = 0;
-    for (const PlanInput& input : job.inputs) once += bytes(input);
-    if (job.base && job.action == PlanJob::Action::merge) once += bytes(*job.base);
-    plan.bytes_read += once * job.sweeps;
+    for (const PlanInput& input : job.inputs) once += bytes_of(plan, input);
+    if (job.base && job.action == PlanJob::Action::merge) once += bytes_of(plan, *job.base);
+    job.bytes_read = once * job.sweeps;
+    plan.bytes_read += job.bytes_read;
   }
   plan.bytes_written = plan.shards.bytes();
 }
@@ -126,14 +131,55 @@ std::vector<TensorInfo> Plan::outputs() const {
   return infos;
 }
 
-Plan make_plan(Recipe recipe, const Descriptor& method, const PlanOptions& options) {
+const PlanModel& Plan::origin() const {
+  const PlanModel& model = models[reference];
+  return model.document ? model.document->origin() : model;
+}
+
+std::vector<const PlanModel*> Plan::checkpoints() const {
+  std::vector<const PlanModel*> found;
+  const auto add = [&](const PlanModel* model) {
+    const auto same = [&](const PlanModel* known) { return known->path == model->path; };
+    if (std::none_of(found.begin(), found.end(), same)) found.push_back(model);
+  };
+  for (const PlanModel& model : models) {
+    if (!model.document) {
+      add(&model);
+      continue;
+    }
+    for (const PlanModel* checkpoint : model.document->checkpoints()) add(checkpoint);
+  }
+  return found;
+}
+
+std::vector<const Plan*> Plan::documents() const {
+  std::vector<const Plan*> found;
+  for (const auto& document : recipe.documents) {
+    const std::function<const Plan*(const Plan&)> find = [&](const Plan& plan) -> const Plan* {
+      for (const PlanModel& model : plan.models) {
+        if (!model.document) continue;
+        if (model.document->recipe.name == document->name) return model.document.get();
+        if (const Plan* deeper = find(*model.document)) return deeper;
+      }
+      return nullptr;
+    };
+    if (const Plan* plan = find(*this)) found.push_back(plan);
+  }
+  return found;
+}
+
+namespace {
+
+Plan plan_document(Recipe recipe, const FindMethod& find_method, const PlanOptions& options,
+                   std::span<const std::shared_ptr<const Plan>> documents) {
+  const Descriptor& method = find_method(recipe);
   validate(recipe, method);
   Plan plan;
   plan.recipe = std::move(recipe);
   if (options.seed) plan.recipe.seed = *options.seed;
   plan.options = options;
   plan.method = &method;
-  plan.models = open_models(plan.recipe);
+  plan.models = open_models(plan.recipe, documents);
   if (plan.recipe.base_model) plan.reference = model_index(plan.models, *plan.recipe.base_model);
   bridge_names(plan.models, plan.reference, options.allow_mixed_architectures, plan.notes);
 
@@ -145,14 +191,30 @@ Plan make_plan(Recipe recipe, const Descriptor& method, const PlanOptions& optio
                                       : fmt::format("--only '{}' matches no tensor", options.only));
   }
   make_config(plan, modules);
-  const auto single = [](const PlanModel& model) {
-    return model.source->checkpoint().single_file();
-  };
+  const auto single = [](const PlanModel& model) { return model.single_file(); };
   plan.single_file = std::all_of(plan.models.begin(), plan.models.end(), single);
   const std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
   plan.shards = plan_shards(plan.outputs(), plan.single_file ? unlimited : options.max_shard);
   count_bytes(plan);
   return plan;
+}
+
+}  // namespace
+
+Plan make_plan(Recipe recipe, const FindMethod& method, const PlanOptions& options) {
+  std::vector<std::shared_ptr<const Plan>> documents;
+  PlanOptions whole = options;
+  whole.only.clear();
+  for (const auto& document : recipe.documents) {
+    documents.push_back(
+        std::make_shared<const Plan>(plan_document(*document, method, whole, documents)));
+  }
+  return plan_document(std::move(recipe), method, options, documents);
+}
+
+Plan make_plan(Recipe recipe, const Descriptor& method, const PlanOptions& options) {
+  return make_plan(
+      std::move(recipe), [&](const Recipe&) -> const Descriptor& { return method; }, options);
 }
 
 }  // namespace merganser

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,14 +28,24 @@ struct PlanOptions {
   std::optional<std::uint64_t> seed;  // overrides the recipe's
 };
 
+struct Plan;
+
 struct PlanModel {
   ModelRef ref;
-  std::filesystem::path path;  // as found
-  std::shared_ptr<const FileSource> source;
+  // Of a checkpoint: as found. Of a document: its name.
+  std::filesystem::path path;
+  std::shared_ptr<const FileSource> source;  // of a checkpoint
+  // Of a document of the recipe: its merge, whose output is computed as it is read.
+  std::shared_ptr<const Plan> document;
+  std::vector<TensorInfo> document_headers;
   Architecture architecture;
   std::string prefix_removed, prefix_added;  // bridge from its names to the reference model's
   std::vector<std::string> names;            // of its tensors, in the reference model's naming
   std::vector<bool> used;  // of its tensors: some job reads it, or names it at weight 0
+
+  const std::vector<TensorInfo>& headers() const;  // sorted by name
+  const Json* config() const;                      // null where there is none
+  bool single_file() const;
 };
 
 struct PlanInput {
@@ -61,6 +72,7 @@ struct PlanJob {
   std::vector<std::size_t> numbers;
   std::vector<PlanInput> unread;  // weight exactly 0
   unsigned sweeps = 1;
+  std::uint64_t bytes_read = 0;  // by all sweeps, from checkpoints
   bool whole_model = false;
   Unit unit = Unit::element;
   std::uint64_t workspace = 0;  // of the method, beside the blocks
@@ -94,12 +106,23 @@ struct Plan {
 
   std::vector<TensorInfo> outputs() const;
   DType dtype(const PlanInput& input) const {
-    return models[input.model].source->headers()[input.tensor].dtype;
+    return models[input.model].headers()[input.tensor].dtype;
   }
+  // The checkpoint whose config and other files the output takes: the reference, or, where that is
+  // a document, that document's.
+  const PlanModel& origin() const;
+  // Every checkpoint that is read, once: those of the documents included.
+  std::vector<const PlanModel*> checkpoints() const;
+  // The documents that it needs, once each, in the recipe's order.
+  std::vector<const Plan*> documents() const;
 };
+
+// The method of a recipe, or Error: also for the documents that it needs.
+using FindMethod = std::function<const Descriptor&(const Recipe&)>;
 
 // Opens every model's headers and decides everything. Relative paths of models are looked up in the
 // working folder first (as MergeKit does), then beside the recipe. Throws Error.
+Plan make_plan(Recipe recipe, const FindMethod& method, const PlanOptions& options);
 Plan make_plan(Recipe recipe, const Descriptor& method, const PlanOptions& options);
 
 }  // namespace merganser

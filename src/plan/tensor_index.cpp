@@ -12,7 +12,7 @@ TensorIndex::TensorIndex(const PlanModel& model, const Architecture& reference) 
     if (name.empty()) continue;
     const auto [known, added] = by_name_.emplace(name, i);
     if (!added) {
-      const auto& headers = model.source->headers();
+      const auto& headers = model.headers();
       throw Error(ErrorKind::mismatch,
                   fmt::format("its tensors '{}' and '{}' both become '{}'",
                               headers[known->second].name, headers[i].name, name))

@@ -17,9 +17,9 @@ TEST(TensorIndex, FindsTensorsByTheirPlace) {
   EXPECT_EQ(index.loose(0).size(), 3u);
   EXPECT_TRUE(index.loose(5).empty());
   const auto& entry = index.layer(0, 1).at("model.layers.{}.mlp.up_proj.weight");
-  EXPECT_EQ(model.source->headers()[entry.tensor].name, "model.layers.1.mlp.up_proj.weight");
+  EXPECT_EQ(model.headers()[entry.tensor].name, "model.layers.1.mlp.up_proj.weight");
   ASSERT_TRUE(index.find("lm_head.weight"));
-  EXPECT_EQ(model.source->headers()[*index.find("lm_head.weight")].name, "lm_head.weight");
+  EXPECT_EQ(model.headers()[*index.find("lm_head.weight")].name, "lm_head.weight");
   EXPECT_FALSE(index.find("head"));
 }
 

@@ -116,7 +116,7 @@ inline std::vector<std::string> names_of(const Plan& plan) {
 
 inline std::string input_name(const Plan& plan, const PlanInput& input) {
   return plan.models[input.model].ref.path + ":" +
-         plan.models[input.model].source->headers()[input.tensor].name;
+         plan.models[input.model].headers()[input.tensor].name;
 }
 
 inline std::vector<std::string> input_names(const Plan& plan, const PlanJob& one) {
@@ -147,7 +147,7 @@ inline void expect_complete(const Plan& plan) {
   const std::vector<std::string> out = left_out(plan);
   EXPECT_TRUE(std::adjacent_find(out.begin(), out.end()) == out.end()) << "listed twice";
   for (std::size_t m = 0; m < plan.models.size(); ++m) {
-    const auto& headers = plan.models[m].source->headers();
+    const auto& headers = plan.models[m].headers();
     for (std::size_t t = 0; t < headers.size(); ++t) {
       const std::string name = plan.models[m].ref.path + ":" + headers[t].name;
       const bool listed = std::binary_search(out.begin(), out.end(), name);

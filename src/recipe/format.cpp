@@ -111,6 +111,7 @@ std::string to_yaml(const Setting& setting) {
 class Writer {
  public:
   std::string write(const Recipe& recipe) {
+    if (!recipe.name.empty()) line(0, "name: " + scalar(recipe.name));
     line(0, "merge_method: " + scalar(recipe.method));
     if (recipe.base_model) line(0, "base_model: " + to_yaml(*recipe.base_model));
     const bool whole = recipe.modules.size() == 1 && recipe.modules[0].name.empty();
@@ -170,6 +171,10 @@ class Writer {
     if (recipe.dtype) line(0, fmt::format("dtype: {}", torch_name(*recipe.dtype)));
     if (recipe.out_dtype) line(0, fmt::format("out_dtype: {}", torch_name(*recipe.out_dtype)));
     if (recipe.chat_template) line(0, "chat_template: " + scalar(*recipe.chat_template));
+    if (recipe.lines) {
+      line(0,
+           fmt::format("lines: {{alpha: {}, beta: {}}}", recipe.lines->alpha, recipe.lines->beta));
+    }
     if (recipe.seed != 0) line(0, fmt::format("seed: {}", recipe.seed));
     if (recipe.integers != IntegerRule::error) {
       line(0, recipe.integers == IntegerRule::first ? "integers: first" : "integers: base");
@@ -185,6 +190,10 @@ class Writer {
 
 }  // namespace
 
-std::string to_yaml(const Recipe& recipe) { return Writer().write(recipe); }
+std::string to_yaml(const Recipe& recipe) {
+  std::string text;
+  for (const auto& document : recipe.documents) text += Writer().write(*document) + "---\n";
+  return text += Writer().write(recipe);
+}
 
 }  // namespace merganser

@@ -78,12 +78,9 @@ std::vector<RecipeModule> parse_contents(const yaml::Map& map) {
   return modules;
 }
 
-}  // namespace
-
-Recipe parse_recipe(std::string_view text, std::string file) {
+Recipe parse_document(const Node* root, const std::string& file) {
   Recipe recipe;
-  recipe.file = std::move(file);
-  const yaml::NodePtr root = yaml::read(text, recipe.file);
+  recipe.file = file;
   if (!root || root->kind == Node::Kind::null) {
     yaml::fail(recipe.file, {}, "the recipe is empty",
                "it needs at least 'merge_method' and 'models'");
@@ -93,11 +90,15 @@ Recipe parse_recipe(std::string_view text, std::string file) {
                fmt::format("a recipe is a mapping of keys to values, not {}", describe(*root)),
                "it begins for instance with 'merge_method: linear'");
   }
-  const yaml::Map map(
-      *root, "the recipe",
-      {"merge_method", "models", "slices", "modules", "base_model", "parameters", "dtype",
-       "out_dtype", "tokenizer_source", "tokenizer", "chat_template", "seed", "integers", "heads"},
-      recipe.file);
+  const yaml::Map map(*root, "the recipe",
+                      {"name", "merge_method", "models", "slices", "modules", "base_model",
+                       "parameters", "dtype", "out_dtype", "tokenizer_source", "tokenizer",
+                       "chat_template", "seed", "integers", "heads", "lines"},
+                      recipe.file);
+  if (const Node* name = map.find("name")) {
+    recipe.name = yaml::text_of(*name, "name", recipe.file);
+    recipe.name_mark = name->mark;
+  }
   const Node& method = map.require("merge_method");
   recipe.method = yaml::text_of(method, "merge_method", recipe.file);
   if (recipe.method.empty()) yaml::fail(recipe.file, method.mark, "merge_method is empty");
@@ -110,6 +111,18 @@ Recipe parse_recipe(std::string_view text, std::string file) {
     recipe.parameters = parse_parameters(*parameters, recipe.file);
   }
   parse_options(map, recipe);
+  return recipe;
+}
+
+}  // namespace
+
+Recipe parse_recipe(std::string_view text, std::string file) {
+  std::vector<Recipe> documents;
+  for (const yaml::NodePtr& root : yaml::read(text, file)) {
+    documents.push_back(parse_document(root.get(), file));
+  }
+  Recipe recipe =
+      documents.size() == 1 ? std::move(documents[0]) : join_documents(std::move(documents), file);
   recipe.text = text;
   return recipe;
 }

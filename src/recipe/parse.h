@@ -8,6 +8,7 @@
 
 namespace merganser {
 
+// Several documents are one recipe: the final merge, with the others in Recipe::documents.
 // `file` is used in errors and to resolve nothing (paths stay as written).
 // Throws Error(recipe) with line and column: YAML syntax, unknown or duplicate keys with the
 // nearest known name, wrong types, forms that exclude each other, size limits (1 MiB text, depth

@@ -124,6 +124,19 @@ HeadRule parse_heads(const Node& node, const std::string& file) {
              suggestion(text, rules));
 }
 
+LayerScaling parse_lines(const Node& node, const Recipe& recipe) {
+  const yaml::Map map(node, "'lines'", {"alpha", "beta"}, recipe.file);
+  LayerScaling scaling;
+  scaling.mark = node.mark;
+  scaling.alpha = yaml::number_of(map.require("alpha"), "alpha", recipe.file);
+  scaling.beta = yaml::number_of(map.require("beta"), "beta", recipe.file);
+  if (!recipe.base_model) {
+    yaml::fail(recipe.file, node.mark, "'lines' scales the change from a base_model; there is none",
+               "add 'base_model: MODEL'");
+  }
+  return scaling;
+}
+
 }  // namespace
 
 void parse_options(const yaml::Map& map, Recipe& recipe) {
@@ -139,6 +152,7 @@ void parse_options(const yaml::Map& map, Recipe& recipe) {
   if (const Node* node = map.find("seed")) recipe.seed = yaml::unsigned_of(*node, "seed", file);
   if (const Node* node = map.find("integers")) recipe.integers = parse_integers(*node, file);
   if (const Node* node = map.find("heads")) recipe.heads = parse_heads(*node, file);
+  if (const Node* node = map.find("lines")) recipe.lines = parse_lines(*node, recipe);
 }
 
 }  // namespace merganser

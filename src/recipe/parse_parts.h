@@ -23,4 +23,8 @@ std::vector<RecipeSlice> parse_slices(const yaml::Node& node, const std::string&
 // tokenizer_source, chat_template, seed, integers, heads. After recipe.base_model is set.
 void parse_options(const yaml::Map& map, Recipe& recipe);
 
+// One final merge out of a text's documents. Throws Error(recipe) for names that repeat, circles,
+// and documents that nothing uses.
+Recipe join_documents(std::vector<Recipe> documents, const std::string& file);
+
 }  // namespace merganser

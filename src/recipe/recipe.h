@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -63,7 +64,15 @@ struct HeadRule {  // tensors that only some inputs have
   std::optional<ModelRef> from;
 };
 
+// LiNeS: the merged task vector times alpha + beta l / (L - 1) in layer l of L.
+struct LayerScaling {
+  double alpha = 1, beta = 0;
+  Mark mark;
+};
+
 struct Recipe {
+  std::string name;  // of a document among several; "" = the final merge, or the only one
+  Mark name_mark;
   std::string file;  // for errors; "" for one made in memory
   std::string text;  // verbatim
   std::string method;
@@ -76,6 +85,13 @@ struct Recipe {
   std::uint64_t seed = 0;
   IntegerRule integers = IntegerRule::error;
   HeadRule heads;
+  std::optional<LayerScaling> lines;
+
+  // Of the final merge: the documents whose outputs it needs, each after those that it needs.
+  std::vector<std::shared_ptr<const Recipe>> documents;
+
+  // The document whose output a model is; null for a checkpoint.
+  const Recipe* document(const ModelRef& model) const;
 
   // Every model named, in order of first appearance, the base included.
   std::vector<ModelRef> referenced_models() const;

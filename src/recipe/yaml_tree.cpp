@@ -26,11 +26,18 @@ Mark from_library(const YAML::Mark& mark) {
 
 class Builder : public YAML::EventHandler {
  public:
-  explicit Builder(const std::string& file) : file_(file) {}
+  Builder(std::string_view text, const std::string& file) : text_(text), file_(file) {}
 
-  NodePtr take() { return std::move(root_); }
+  std::vector<NodePtr> take() { return std::move(documents_); }
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentStart(const YAML::Mark& library_mark) override {
+    const Mark mark = from_library(library_mark);
+    if (!documents_.empty() && !line_of(text_, mark.line).starts_with("---")) {
+      fail(file_, mark, "text after the end of the recipe", "check the indentation of this line");
+    }
+    anchors_.clear();
+    documents_.emplace_back();
+  }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -139,7 +146,7 @@ class Builder : public YAML::EventHandler {
 
   void add(NodePtr node) {
     if (stack_.empty()) {
-      root_ = std::move(node);
+      documents_.back() = std::move(node);
       return;
     }
     Frame& frame = stack_.back();
@@ -200,35 +207,12 @@ class Builder : public YAML::EventHandler {
     }
   }
 
+  std::string_view text_;
   const std::string& file_;
   std::vector<Frame> stack_;
   std::unordered_map<YAML::anchor_t, NodePtr> anchors_;
-  NodePtr root_;
+  std::vector<NodePtr> documents_;
   std::size_t total_ = 0;
-};
-
-// Whatever comes after the first document is one too much.
-class NothingMore : public Builder {
- public:
-  NothingMore(std::string_view text, const std::string& file)
-      : Builder(file), text_(text), path_(file) {}
-
-  void OnDocumentStart(const YAML::Mark& library_mark) override {
-    const Mark mark = from_library(library_mark);
-    if (!line_of(text_, mark.line).starts_with("---")) {
-      fail(path_, mark, "text after the end of the recipe", "check the indentation of this line");
-    }
-    throw Error(ErrorKind::unsupported,
-                fmt::format("a second YAML document begins on line {}; a recipe is one document",
-                            mark.line))
-        .in_file(path_)
-        .at(mark.line, mark.column)
-        .hint("put each document into its own file");
-  }
-
- private:
-  std::string_view text_;
-  const std::string& path_;
 };
 
 [[noreturn]] void translate(const YAML::Exception& error, std::string_view text,
@@ -259,16 +243,17 @@ std::string with_end_marker(std::string_view text) {
 
 }  // namespace
 
-NodePtr read(std::string_view text, const std::string& file) {
+std::vector<NodePtr> read(std::string_view text, const std::string& file) {
   check_text(text, file);
   try {
     std::istringstream stream{with_end_marker(text)};
     YAML::Parser parser(stream);
-    Builder builder(file);
-    parser.HandleNextDocument(builder);
-    NothingMore rest(text, file);
-    parser.HandleNextDocument(rest);
-    return builder.take();
+    Builder builder(text, file);
+    while (parser.HandleNextDocument(builder)) {
+    }
+    std::vector<NodePtr> documents = builder.take();
+    if (documents.empty()) documents.emplace_back();
+    return documents;
   } catch (const YAML::Exception& error) {
     translate(error, text, file);
   }

@@ -43,7 +43,8 @@ struct Node {
   std::size_t height = 0;      // collections from here to the deepest scalar
 };
 
-// The text's only document. Throws Error(recipe), or Error(unsupported) for a second document.
-NodePtr read(std::string_view text, const std::string& file);
+// The text's documents, at least one; null for one without content. Limits hold for all together.
+// Throws Error(recipe).
+std::vector<NodePtr> read(std::string_view text, const std::string& file);
 
 }  // namespace merganser::yaml

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "recipe/scalar.h"
 
 namespace merganser::yaml {
 
@@ -84,6 +86,13 @@ const std::string& text_of(const Node& node, std::string_view what, const std::s
     fail(file, node.mark, fmt::format("{} must be text, not {}", what, describe(node)));
   }
   return node.text;
+}
+
+double number_of(const Node& node, std::string_view what, const std::string& file) {
+  const auto value =
+      node.kind == Node::Kind::scalar ? to_number(node.text) : std::optional<double>{};
+  if (value && std::isfinite(*value)) return *value;
+  fail(file, node.mark, fmt::format("{} must be a number, not {}", what, describe(node)));
 }
 
 std::uint64_t unsigned_of(const Node& node, std::string_view what, const std::string& file) {

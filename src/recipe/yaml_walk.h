@@ -40,6 +40,8 @@ class Map {
 
 // `what` names the value in errors: "base_model".
 const std::string& text_of(const Node& node, std::string_view what, const std::string& file);
+// Finite.
+double number_of(const Node& node, std::string_view what, const std::string& file);
 std::uint64_t unsigned_of(const Node& node, std::string_view what, const std::string& file);
 const std::vector<NodePtr>& items_of(const Node& node, std::string_view what,
                                      const std::string& file);
