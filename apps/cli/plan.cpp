@@ -70,6 +70,10 @@ void print_plan(const PlanReport& report, bool all) {
   for (std::size_t i = 0; i < report.models.size(); ++i) {
     fmt::print("  {}  {}\n", i + 1, safe(report.models[i]));
   }
+  for (const auto& [name, method] : report.documents) {
+    fmt::print("  {} is the output of the document of that name ({}), computed on the way\n",
+               safe(name), method);
+  }
   fmt::print("\n");
   print_tensors(report, all);
   print_left_out(report, all);

@@ -76,6 +76,8 @@ struct LeftOutReport {
 struct PlanReport {
   std::string method, architecture, output;
   std::vector<std::string> models;
+  // Other documents of the recipe, computed on the way: name and method, in their order.
+  std::vector<std::pair<std::string, std::string>> documents;
   std::vector<TensorReport> tensors;
   std::vector<LeftOutReport> left_out;
   std::vector<std::string> warnings, notes;

@@ -54,6 +54,9 @@ PlanReport describe(const Prepared& prepared, const Request& request) {
   report.architecture = plan.models[plan.reference].architecture.family();
   report.output = request.output;
   for (const PlanModel& model : plan.models) report.models.push_back(model.ref.to_string());
+  for (const Plan* document : plan.documents()) {
+    report.documents.emplace_back(document->recipe.name, document->method->name);
+  }
   for (const PlanJob& job : plan.jobs) report.tensors.push_back(describe_job(plan, job));
   for (const LeftOut& entry : plan.left_out) {
     report.left_out.push_back(

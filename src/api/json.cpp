@@ -38,7 +38,12 @@ std::string PlanReport::json() const {
     left_out_json.push_back(
         {{"model", entry.model}, {"tensor", entry.tensor}, {"reason", entry.reason}});
   }
+  Json documents_json = Json::array();
+  for (const auto& [name, by] : documents) {
+    documents_json.push_back({{"name", name}, {"method", by}});
+  }
   Json json = {{"method", method},
+               {"documents", std::move(documents_json)},
                {"architecture", architecture},
                {"output", output},
                {"models", models},

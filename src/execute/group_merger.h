@@ -52,13 +52,17 @@ class GroupMerger {
       total_ += tensor.size;
       tensors_.push_back(std::move(tensor));
     }
+    partials_.resize(jobs.size());
+    if (plan.jobs[jobs[0]].identity) {
+      merger_ = std::make_unique<Identity>();
+      return;
+    }
     deltas_ = plan.method->space == InputSpace::deltas;
     if constexpr (std::is_same_v<T, float>) {
       merger_ = plan.method->make_f32(std::move(group));
     } else {
       merger_ = plan.method->make_f64(std::move(group));
     }
-    partials_.resize(jobs.size());
   }
 
   std::size_t tensors() const { return tensors_.size(); }
@@ -108,7 +112,13 @@ class GroupMerger {
     const auto cursor = merger_->cursor(chunk.tensor, chunk.index);
     each_block(chunk, [&](std::size_t begin, std::size_t size) {
       T* merged = workspace.block<T>(inputs + 1, size);
-      merger_->write(block(chunk, begin, size, workspace, check), cursor.get(), merged);
+      const Block<T> input = block(chunk, begin, size, workspace, check);
+      merger_->write(input, cursor.get(), merged);
+      if (job.change_scale != 1) {
+        subtract<T>(merged, input.base, merged, size);
+        scale<T>(static_cast<T>(job.change_scale), merged, merged, size);
+        add<T>(input.base, merged, merged, size);
+      }
       std::byte* stored = out.data() + begin * width;
       narrow(merged, dtype, stored, size);
       written(dtype, stored, merged, size);
@@ -116,6 +126,13 @@ class GroupMerger {
   }
 
  private:
+  class Identity final : public Merger<T> {
+   public:
+    void write(const Block<T>& block, Cursor*, T* out) const override {
+      std::copy_n(block.inputs[0], block.size, out);
+    }
+  };
+
   struct Tensor {
     const PlanJob* job;
     std::uint64_t size;

@@ -93,6 +93,7 @@ class Teller {
     if (Json parameters = settings(job.settings); !parameters.empty()) {
       line["parameters"] = std::move(parameters);
     }
+    if (job.change_scale != 1) line["change_scale"] = job.change_scale;
     if (!job.note.empty()) line["note"] = as_written(plan_, job.note);
     if (index < facts_.facts.size() && !facts_.facts[index].empty()) {
       line["facts"] = facts(facts_.facts[index]);

@@ -34,6 +34,7 @@ class JobMaker {
   void run() {
     for (const PlannedModule& module : modules_) {
       if (module.slices.empty()) continue;
+      layers_ = module.slices.back().output_first + module.slices.back().layers();
       for (const PlannedSlice& slice : module.slices) add_layers(module, slice);
       add_loose(module, module.slices.front(), [](Place p) { return p != Place::head; });
       add_loose(module, module.slices.back(), [](Place p) { return p == Place::head; });
@@ -315,6 +316,31 @@ class JobMaker {
       }
     }
     apply_outline(job, settings, inputs);
+    if (plan_.recipe.lines) scale_change(job, slice, candidates);
+  }
+
+  // LiNeS (Wang et al. 2024, arXiv 2410.17146): alpha + beta l / (L - 1); what stands before the
+  // first layer takes its factor, a head the last one's.
+  void scale_change(PlanJob& job, const PlannedSlice& slice,
+                    const std::vector<Candidate>& candidates) const {
+    double depth = job.place.place == Place::head ? 1 : 0;
+    if (job.place.layer && layers_ > 1) {
+      depth = static_cast<double>(*job.place.layer) / static_cast<double>(layers_ - 1);
+    }
+    const double factor = plan_.recipe.lines->alpha + plan_.recipe.lines->beta * depth;
+    const PlanInput base{*slice.base, candidates_base(slice, candidates)};
+    const bool copies = job.action == PlanJob::Action::copy;
+    const bool copies_base = copies && job.inputs[0].model == base.model;
+    if (factor == 1 || copies_base) return;
+    if (!job.note.empty()) job.note += "; ";
+    job.note += fmt::format("the change from the base times {} (lines)", factor);
+    job.change_scale = factor;
+    job.base = base;
+    if (!copies) return;
+    job.action = PlanJob::Action::merge;
+    job.identity = true;
+    job.sweeps = 1;
+    std::erase_if(job.unread, [&](const PlanInput& unread) { return unread.model == base.model; });
   }
 
   void apply_outline(PlanJob& job, const Settings& settings,
@@ -399,6 +425,7 @@ class JobMaker {
   const Architecture& reference_;
   std::vector<TensorIndex> index_;
   std::optional<std::size_t> keep_from_;
+  std::size_t layers_ = 0;  // of the module at hand, in the output
 };
 
 }  // namespace

@@ -77,6 +77,9 @@ struct PlanJob {
   Unit unit = Unit::element;
   std::uint64_t workspace = 0;  // of the method, beside the blocks
   bool f64 = false;             // working type
+  // The merged change from the base is multiplied by it (LiNeS); then `base` is set.
+  double change_scale = 1;
+  bool identity = false;  // what is merged is inputs[0] itself: a copy whose change is scaled
   std::string note;
 
   MergeTensor merge_tensor() const;  // what the method is told
