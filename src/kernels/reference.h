@@ -219,13 +219,15 @@ void count_bracket(const T* x, std::size_t n, T low, T high, BracketCounts<T>& c
   }
 }
 
-template <class T>
+// kLargest: whether the largest stay or go.
+template <bool kLargest = true, class T>
 std::size_t trim(T* x, std::size_t n, T threshold, std::size_t ties) {
   std::size_t met = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const auto mag = magnitude(x[i]);
     const bool tie = mag == magnitude(threshold);
-    if (!(mag > magnitude(threshold) || (tie && met < ties))) x[i] = 0;
+    const bool large = mag > magnitude(threshold) || (tie && met < ties);
+    if (large != kLargest) x[i] = 0;
     met += tie;
   }
   return met;

@@ -23,6 +23,7 @@ template <class T>
 struct SelectKernels {
   void (*count_bracket)(const T*, std::size_t, T, T, BracketCounts<T>&, std::vector<T>&);
   std::size_t (*trim)(T*, std::size_t, T, std::size_t);
+  std::size_t (*trim_largest)(T*, std::size_t, T, std::size_t);
 };
 
 }  // namespace
@@ -37,7 +38,8 @@ namespace {
 #if HWY_TARGET == HWY_SCALAR
 
 template <class T>
-constexpr SelectKernels<T> kKernels = {reference::count_bracket<T>, reference::trim<T>};
+constexpr SelectKernels<T> kKernels = {reference::count_bracket<T>, reference::trim<true, T>,
+                                       reference::trim<false, T>};
 
 #else
 
@@ -122,47 +124,49 @@ void count_bracket(const T* x, std::size_t n, T low, T high, BracketCounts<T>& c
   if (i < n) reference::count_bracket(x + i, n - i, low, high, counts, inside);
 }
 
-// Vectors from x[i] on, all ties kept or none, until the end or the vector that holds more ties
-// than `ties` leaves. Returns how many it met; i is where it stopped.
-template <bool kKeepTies, class T>
+// Vectors from x[i] on, all ties among the largest or none, until the end or the vector that holds
+// more ties than `ties` leaves. Returns how many it met; i is where it stopped.
+template <bool kLargest, bool kTies, class T>
 std::size_t trim_run(T* x, std::size_t n, VI<T> threshold, std::size_t ties, std::size_t& i) {
   const hn::ScalableTag<T> d;
   const DI<T> di;
-  const VI<T> bound = kKeepTies ? hn::Sub(threshold, hn::Set(di, Int<T>{1})) : threshold;
+  const VI<T> bound = kTies ? hn::Sub(threshold, hn::Set(di, Int<T>{1})) : threshold;
   std::size_t met = 0;
   for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
     const auto value = hn::LoadU(d, x + i);
     const auto mag = hn::BitCast(di, hn::Abs(value));
     const auto tie = hn::Eq(mag, threshold);
     const std::size_t here = hn::CountTrue(di, tie);
-    if (kKeepTies && met + here > ties) break;
+    if (kTies && met + here > ties) break;
     met += here;
-    const auto keep = hn::RebindMask(d, hn::Gt(mag, bound));
-    hn::StoreU(hn::IfThenElseZero(keep, value), d, x + i);
+    const auto large = hn::RebindMask(d, hn::Gt(mag, bound));
+    const auto kept =
+        kLargest ? hn::IfThenElseZero(large, value) : hn::IfThenZeroElse(large, value);
+    hn::StoreU(kept, d, x + i);
   }
   return met;
 }
 
-template <class T>
+template <bool kLargest, class T>
 std::size_t trim(T* x, std::size_t n, T threshold, std::size_t ties) {
   const DI<T> di;
   const std::size_t lanes = hn::Lanes(di);
   const VI<T> limit = hn::Set(di, static_cast<Int<T> >(reference::magnitude(threshold)));
   std::size_t i = 0, met = 0;
-  if (ties != 0) met = trim_run<true>(x, n, limit, ties, i);
+  if (ties != 0) met = trim_run<kLargest, true>(x, n, limit, ties, i);
   if (i + lanes <= n) {
-    if (ties != 0) {  // the one vector that keeps some of its ties
-      met += reference::trim(x + i, lanes, threshold, ties - met);
+    if (ties != 0) {  // the one vector of whose ties some are among the largest
+      met += reference::trim<kLargest>(x + i, lanes, threshold, ties - met);
       i += lanes;
     }
-    met += trim_run<false>(x, n, limit, 0, i);
+    met += trim_run<kLargest, false>(x, n, limit, 0, i);
   }
-  if (i < n) met += reference::trim(x + i, n - i, threshold, met < ties ? ties - met : 0);
+  if (i < n) met += reference::trim<kLargest>(x + i, n - i, threshold, met < ties ? ties - met : 0);
   return met;
 }
 
 template <class T>
-constexpr SelectKernels<T> kKernels = {count_bracket<T>, trim<T>};
+constexpr SelectKernels<T> kKernels = {count_bracket<T>, trim<true, T>, trim<false, T>};
 
 #endif
 
@@ -205,12 +209,19 @@ std::size_t trim(T* x, std::size_t n, T threshold, std::size_t ties) {
   return kernels<T>().trim(x, n, threshold, ties);
 }
 
+template <class T>
+std::size_t trim_largest(T* x, std::size_t n, T threshold, std::size_t ties) {
+  return kernels<T>().trim_largest(x, n, threshold, ties);
+}
+
 template void count_bracket(const float*, std::size_t, float, float, BracketCounts<float>&,
                             std::vector<float>&);
 template void count_bracket(const double*, std::size_t, double, double, BracketCounts<double>&,
                             std::vector<double>&);
 template std::size_t trim(float*, std::size_t, float, std::size_t);
 template std::size_t trim(double*, std::size_t, double, std::size_t);
+template std::size_t trim_largest(float*, std::size_t, float, std::size_t);
+template std::size_t trim_largest(double*, std::size_t, double, std::size_t);
 
 }  // namespace merganser
 #endif

@@ -27,4 +27,8 @@ void count_bracket(const T* x, std::size_t n, T low, T high, BracketCounts<T>& c
 template <class T>
 std::size_t trim(T* x, std::size_t n, T threshold, std::size_t ties);
 
+// The opposite: what trim() would keep becomes +0, the others stay.
+template <class T>
+std::size_t trim_largest(T* x, std::size_t n, T threshold, std::size_t ties);
+
 }  // namespace merganser

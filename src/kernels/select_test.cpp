@@ -32,6 +32,9 @@ TYPED_TEST(Select, WrittenOut) {
     std::vector<T> y = x;
     EXPECT_EQ(trim(y.data(), y.size(), T{2}, 1), 2u);
     EXPECT_THAT(y, ElementsAre(0, -2, 3, -4, 5, 0, -5, 6, 0));
+    y = x;
+    EXPECT_EQ(trim_largest(y.data(), y.size(), T{2}, 1), 2u);
+    EXPECT_THAT(y, ElementsAre(1, 0, 0, 0, 0, 2, 0, 0, 0));
   });
 }
 
@@ -91,6 +94,15 @@ TYPED_TEST(Select, TrimEqualsTheReference) {
             ASSERT_EQ(trim(fast.data() + 1, n, threshold, ties),
                       reference::trim(slow.data() + 1, n, threshold, ties));
             ASSERT_TRUE(same(fast, slow)) << n << ' ' << threshold << ' ' << ties;
+            // The two leave each other's complement.
+            auto rest = values, slow_rest = values;
+            ASSERT_EQ(trim_largest(rest.data() + 1, n, threshold, ties),
+                      reference::trim<false>(slow_rest.data() + 1, n, threshold, ties));
+            ASSERT_TRUE(same(rest, slow_rest)) << n << ' ' << threshold << ' ' << ties;
+            for (std::size_t i = 1; i <= n; ++i) {
+              const bool kept = !same(fast[i], T{0});
+              ASSERT_TRUE(same(rest[i], kept ? T{0} : values[i])) << n << ' ' << threshold;
+            }
           }
         }
       }
