@@ -45,8 +45,7 @@ std::unique_ptr<Merger<T>> make(MergeGroup group) {
 
 Outline outline(const MergeTensor& tensor) {
   const Settings& settings = tensor.settings;
-  unsigned reductions = settings.flag("rescale") && rescale_of(settings) == Rescale::l1 ? 1 : 0;
-  if (settings.choice("zero_sign") == "majority") ++reductions;
+  unsigned reductions = task_vector_reductions(settings);
   const bool whole_model = trims_whole_model(settings);
   for (const double density : settings.numbers("density")) {
     if (density > 0 && density < 1) {

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing.h"
-#include "methods/testing.h"
+#include "methods/parts/task_vectors_testing.h"
 
 namespace merganser::test {
 namespace {
@@ -25,82 +25,21 @@ Settings given(const std::vector<double>& w, const std::vector<double>& density,
                      weights(w, density));
 }
 
-// A tensor's terms, given which entries of each delta are kept. `positive_on_zero` is the sign of a
-// tied vote. The vote is taken in T, left to right, as the documentation of the kernel says; a sum
-// of two or three numbers that is exactly zero in T is what "tied" means.
 template <class T>
 std::vector<Term> reference(const Made<T>& made, const std::vector<std::vector<bool>>& kept,
                             const std::vector<double>& w, const std::vector<double>& density,
                             const Options& options, bool positive_on_zero = true) {
-  const std::size_t n = made.size(), models = made.models.size();
-  std::vector<std::vector<T>> d(models), weighted(models);
-  std::vector<Exact> scales(models, 1);
-  for (std::size_t m = 0; m < models; ++m) {
-    d[m] = delta(made.models[m], made.base);
-    Exact whole = 0, rest = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      whole += std::abs(Exact{d[m][i]});
-      if (!kept[m][i]) d[m][i] = 0;
-      rest += std::abs(Exact{d[m][i]});
-    }
-    if (options.rescale) {
-      scales[m] = options.inverse ? 1 / Exact{density[m]} : rest > 1e-7L ? whole / rest : 1;
-    }
-    const T scale = static_cast<T>(w[m] * static_cast<double>(scales[m]));
-    for (std::size_t i = 0; i < n; ++i) weighted[m].push_back(scale * d[m][i]);
+  Sparse<T> sparse = sparsified(made, kept);
+  if (options.inverse) {
+    for (std::size_t m = 0; m < w.size(); ++m) sparse.scales[m] = 1 / Exact{density[m]};
   }
-  std::vector<Term> terms(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    T votes = 0;
-    for (std::size_t m = 0; m < models; ++m) {
-      const T v = weighted[m][i];
-      votes += options.by_count ? static_cast<T>((v > 0) - (v < 0)) : v;
-    }
-    const bool positive = votes == 0 ? positive_on_zero : votes > 0;
-    Exact divisor = 0;
-    for (std::size_t m = 0; m < models; ++m) {
-      const T v = weighted[m][i];
-      if (positive ? v > 0 : v < 0) divisor += w[m];
-    }
-    if (!options.normalize || divisor == 0) divisor = 1;
-    terms[i].add(made.base[i]);
-    for (std::size_t m = 0; m < models; ++m) {
-      const T v = weighted[m][i];
-      if (positive ? v > 0 : v < 0) {
-        terms[i].add(options.lambda * scales[m] * w[m] * d[m][i] / divisor);
-      }
-    }
-  }
-  return terms;
-}
-
-// A weight's rounding, the rescaling factor's, product, two sums, the divisor's two sums and its
-// quotient, lambda's rounding and product, and the base's sum; in f64 the factor itself is worth
-// some more (sums of n terms).
-template <class T>
-constexpr int kRoundings = std::is_same_v<T, float> ? 12 : 60;
-
-template <class T>
-Made<T> make_tensor(std::size_t n, unsigned seed, Settings settings, std::size_t models = 3) {
-  Made<T> made;
-  made.base = normal<T>(n, seed);
-  for (unsigned m = 0; m < models; ++m) made.models.push_back(tuned(made.base, seed + 100 + m));
-  made.settings = std::move(settings);
-  made.name = "w" + std::to_string(seed);
-  return made;
-}
-
-// As bf16 fine-tunes are: few different deltas, and many elements at each.
-template <class T>
-Made<T> make_coarse_tensor(std::size_t n, unsigned seed, Settings settings) {
-  Made<T> made = make_tensor<T>(n, seed, std::move(settings));
-  for (T& x : made.base) x = std::round(x * 8) / 8;
-  unsigned m = 0;
-  for (auto& model : made.models) {
-    const auto noise = normal<T>(n, seed + 200 + m++, 2);
-    for (std::size_t i = 0; i < n; ++i) model[i] = made.base[i] + std::round(noise[i]) / 64;
-  }
-  return made;
+  if (!options.rescale) sparse.scales.assign(w.size(), 1);
+  return fused(made.base, sparse, w,
+               {.lambda = options.lambda,
+                .normalize = options.normalize,
+                .elect = true,
+                .by_count = options.by_count,
+                .positive_on_zero = positive_on_zero});
 }
 
 template <class T>
@@ -174,7 +113,8 @@ TYPED_TEST(Ties, EqualsReference) {
         const auto made = make_tensor<T>(n, 3, given(w, density, options));
         SCOPED_TRACE(n);
         expect_rounded(merge_one<T>("ties", made),
-                       reference(made, trimmed(made, density), w, density, options), kRoundings<T>);
+                       reference(made, trimmed(made, density), w, density, options),
+                       kFusedRoundings<T>);
       }
     }
   }
@@ -187,7 +127,7 @@ TYPED_TEST(Ties, TakesShapesOfAnyRank) {
     made.shape = shape;
     expect_rounded(merge_one<T>("ties", made),
                    reference(made, trimmed(made, {0.3, 0.3, 0.3}), {1, 1, 1}, {}, {}),
-                   kRoundings<T>);
+                   kFusedRoundings<T>);
   }
 }
 
@@ -215,7 +155,7 @@ TYPED_TEST(Ties, CoarseDeltasEqualReference) {
   for (const std::size_t n : {2049u, 13001u}) {
     const auto made = make_coarse_tensor<T>(n, 3, given(w, density));
     expect_rounded(merge_one<T>("ties", made),
-                   reference(made, trimmed(made, density), w, density, {}), kRoundings<T>);
+                   reference(made, trimmed(made, density), w, density, {}), kFusedRoundings<T>);
   }
 }
 
@@ -253,7 +193,7 @@ TYPED_TEST(Ties, MajorityOfTrimmedDeltasOverManyChunks) {
     }
   }
   const auto terms = reference(made, trimmed(made, density), w, density, options, false);
-  expect_rounded(merge_one<T>("ties", made), terms, kRoundings<T>);
+  expect_rounded(merge_one<T>("ties", made), terms, kFusedRoundings<T>);
 }
 
 TYPED_TEST(Ties, TrimsOverTheWholeModel) {
@@ -296,7 +236,8 @@ TYPED_TEST(Ties, TrimsOverTheWholeModel) {
       const auto merged = merge<T>("ties", made);
       for (std::size_t i = 0; i < made.size(); ++i) {
         SCOPED_TRACE(i);
-        expect_rounded(merged[i], reference(made[i], kept[i], w, density, options), kRoundings<T>);
+        expect_rounded(merged[i], reference(made[i], kept[i], w, density, options),
+                       kFusedRoundings<T>);
       }
     }
   }

@@ -20,6 +20,13 @@ METHODS = {
     },
     "dare_linear": {"per_input": {"weight": [0.3, 0.7]}, "parameters": {"density": 0.4}},
     "dare_ties": {"per_input": {"weight": [0.3, 0.7]}, "parameters": {"density": 0.4}},
+    "breadcrumbs": {
+        "per_input": {"weight": [0.3, 0.7], "density": [0.3, 0.7], "gamma": [0.01, 0.2]},
+    },
+    "breadcrumbs_ties": {
+        "per_input": {"weight": [0.3, 0.7], "density": [0.3, 0.7], "gamma": [0.01, 0.2]},
+        "parameters": {"rescale": True},
+    },
     "passthrough": {"parameters": {"scale": 0.3}},
 }
 BUDGETS = [("1", "256MiB"), ("2", "8MiB"), ("2", "64MiB"), ("16", "8MiB"), ("16", "256MiB")]

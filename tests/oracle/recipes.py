@@ -24,6 +24,7 @@ def all_recipes(stories):
         **task_arithmetic(b, s, i),
         **ties(b, s, i),
         **dare(b, s, i),
+        **outliers(b, s, i),
         **passthrough(b, s, i),
         **forms(b, s, i),
     }
@@ -142,6 +143,46 @@ def dare(b, s, i):
         "dare_linear, density 0": {
             "merge_method": "dare_linear", **listed, "parameters": {"density": 0}
         },
+    }
+
+
+def outliers(b, s, i):
+    """Breadcrumbs: both tails of the magnitudes are dropped."""
+    of = lambda method, **more: {"merge_method": method, "base_model": b, **more}
+    both = models(s, i, weight=[0.6, -0.3], density=[0.9, 0.4], gamma=[0.02, 0.1])
+    return {
+        "breadcrumbs": of("breadcrumbs", models=both),
+        "breadcrumbs, default gamma": of(
+            "breadcrumbs", models=models(s, weight=[1.0]), parameters={"density": 0.5}
+        ),
+        "breadcrumbs, density 1": of(
+            "breadcrumbs", models=models(s, i, weight=[0.6, 0.4]), parameters={"gamma": 0.3}
+        ),
+        "breadcrumbs, density before gamma": of(
+            "breadcrumbs", models=models(s, weight=[1.0]),
+            parameters={"density": 0.8, "gamma": 0.5},
+        ),
+        "breadcrumbs, density small": of(
+            "breadcrumbs", models=models(s, weight=[1.0]),
+            parameters={"density": 0.01, "gamma": 0.01},
+        ),
+        "breadcrumbs, normalised": of(
+            "breadcrumbs", models=models(s, i, weight=[0.6, 0.9]),
+            parameters={"density": 0.5, "normalize": True, "lambda": 0.7},
+        ),
+        "breadcrumbs, rescaled": of("breadcrumbs", models=both, parameters={"rescale": True}),
+        "breadcrumbs, gradients": of(
+            "breadcrumbs", models=models(s, i, weight=[1.0, 0.5]),
+            parameters={"density": [1, 0.6, 0.1], "gamma": [{"filter": "mlp", "value": [0, 0.2]},
+                                                            {"value": 0.05}]},
+        ),
+        "breadcrumbs_ties": of("breadcrumbs_ties", models=both),
+        "breadcrumbs_ties, normalised": of(
+            "breadcrumbs_ties", models=both, parameters={"normalize": True, "lambda": 1.4}
+        ),
+        "breadcrumbs_ties, rescaled": of(
+            "breadcrumbs_ties", models=both, parameters={"rescale": True}
+        ),
     }
 
 

@@ -14,6 +14,7 @@ from support.checkpoint import read_checkpoint
 TOLERANCE = 1e-6
 # Selecting methods: the elements whose |delta| lies within rounding of the trim threshold.
 SELECTION = 1e-3
+SELECTING = ("ties", "breadcrumbs", "breadcrumbs_ties")
 
 NAMES = list(all_recipes(Path("stories")))
 
@@ -31,7 +32,7 @@ def test_same_as_mergekit(merged, mergekit_merge, stories, name):
     ours, theirs = merged(recipe), mergekit_merge(recipe)
     assert sorted(ours) == sorted(theirs)
     wrong = {tensor: int(different(ours[tensor], theirs[tensor]).sum()) for tensor in theirs}
-    if recipe["merge_method"] == "ties":
+    if recipe["merge_method"] in SELECTING:
         total = sum(array.size for array in theirs.values())
         assert sum(wrong.values()) <= SELECTION * total, wrong
     else:
@@ -61,6 +62,21 @@ def test_ties_selects_what_mergekit_selects(merged, mergekit_merge, stories):
         assert not (different(ours[name], theirs[name]) & sure).any(), name
         tossed += int((different(ours[name], theirs[name])).sum())
     assert tossed <= SELECTION * sum(array.size for array in theirs.values())
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name.startswith("breadcrumbs, d")]  # of one model, or whole
+)
+def test_breadcrumbs_keeps_what_mergekit_keeps(merged, mergekit_merge, stories, name):
+    """The masks alone: where base + d is not the base. None may differ, as no |delta| is tied."""
+    recipe = all_recipes(stories)[name]
+    ours, theirs = merged(recipe), mergekit_merge(recipe)
+    base = read_checkpoint(stories / "base")
+    kept = 0
+    for tensor, weight in base.items():
+        assert np.array_equal(ours[tensor] != weight, theirs[tensor] != weight), tensor
+        kept += np.count_nonzero(ours[tensor] != weight)
+    assert kept > 0
 
 
 def test_deltas_are_computed_before_the_dtype_cast(merged, mergekit_merge, stories):

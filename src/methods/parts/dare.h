@@ -21,12 +21,7 @@ inline std::vector<Parameter> dare_parameters(bool elect) {
 }
 
 inline Outline dare_outline(const MergeTensor& tensor) {
-  const Settings& settings = tensor.settings;
-  unsigned reductions = rescale_of(settings) == Rescale::l1 ? 1 : 0;
-  if (settings.shared.contains("zero_sign") && settings.choice("zero_sign") == "majority") {
-    ++reductions;
-  }
-  return task_vector_outline(settings, reductions);
+  return task_vector_outline(tensor.settings, task_vector_reductions(tensor.settings));
 }
 
 template <class T, bool elect>

@@ -37,6 +37,16 @@ std::uint64_t kept_elements(double density, std::uint64_t size) {
   return std::min(size, std::max<std::uint64_t>(1, kept));
 }
 
+Band kept_band(double density, double gamma, std::uint64_t size) {
+  if (density >= 1) return {0, size};
+  const auto share = [size](double part) {
+    return static_cast<std::uint64_t>(std::max(0.0, part) * static_cast<double>(size));
+  };
+  const std::uint64_t kept = std::min(size, share(density));
+  if (kept == 0) return {};
+  return {std::min(share(gamma), size - kept), kept};
+}
+
 template <class T>
 MagnitudeSelection<T>::MagnitudeSelection(std::vector<std::uint64_t> sizes, std::uint64_t keep,
                                           Limits limits)

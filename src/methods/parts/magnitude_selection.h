@@ -95,4 +95,15 @@ class MagnitudeSelection {
 // MergeKit's rule: max(1, int(density n)) elements are kept, none for density <= 0.
 std::uint64_t kept_elements(double density, std::uint64_t size);
 
+// Places in the descending order of magnitudes.
+struct Band {
+  std::uint64_t above = 0;  // dropped
+  std::uint64_t kept = 0;   // then kept; the others are dropped
+  bool operator==(const Band&) const = default;
+};
+
+// MergeKit's rule: int(density n) are kept below int(gamma n) that are not; fewer of those are
+// dropped where that leaves too few. Everything for density >= 1.
+Band kept_band(double density, double gamma, std::uint64_t size);
+
 }  // namespace merganser::methods

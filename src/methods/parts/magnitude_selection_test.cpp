@@ -265,5 +265,21 @@ TEST(KeptElements, IsMergeKitsRule) {
   EXPECT_EQ(kept_elements(0.999, 1), 1u);
 }
 
+TEST(KeptBand, IsMergeKitsRule) {
+  EXPECT_EQ(kept_band(0.5, 0.1, 100), (Band{10, 50}));
+  EXPECT_EQ(kept_band(0.5, 0.1, 9), (Band{0, 4}));
+  EXPECT_EQ(kept_band(0.29, 0.29, 100), (Band{28, 28}));
+  // The outliers give way to the density.
+  EXPECT_EQ(kept_band(0.95, 0.1, 100), (Band{5, 95}));
+  EXPECT_EQ(kept_band(0.5, 1, 100), (Band{50, 50}));
+  // Nothing is dropped, outliers neither.
+  EXPECT_EQ(kept_band(1, 0.5, 100), (Band{0, 100}));
+  // Nothing is kept: int(0.01 * 50) = 0, unlike kept_elements().
+  EXPECT_EQ(kept_band(0.01, 0.1, 50), Band{});
+  EXPECT_EQ(kept_band(0, 0.1, 50), Band{});
+  EXPECT_EQ(kept_band(0.5, 0.5, 0), Band{});
+  EXPECT_EQ(kept_band(0.5, 0.5, 1), Band{});
+}
+
 }  // namespace
 }  // namespace merganser::methods

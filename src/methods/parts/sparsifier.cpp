@@ -18,25 +18,29 @@ class KeepAll final : public Sparsifier<T> {
   bool drops(std::size_t) const override { return false; }
 };
 
+// Keeps a band of each input's magnitudes over the whole group.
 template <class T>
-class TrimByMagnitude final : public Sparsifier<T> {
+class KeepBand final : public Sparsifier<T> {
  public:
   using Pass = typename Sparsifier<T>::Pass;
   using Selection = MagnitudeSelection<T>;
 
-  explicit TrimByMagnitude(const MergeGroup& group) {
-    const std::size_t inputs = group.tensors[0].settings.per_input.size();
-    for (std::size_t i = 0; i < inputs; ++i) {
-      std::vector<std::uint64_t> sizes;
-      std::uint64_t total = 0;
-      for (const MergeTensor& tensor : group.tensors) {
-        sizes.push_back(tensor.size);
-        total += tensor.size;
-      }
-      const double density = group.tensors[0].settings.number("density", i);
-      selections_.emplace_back(std::move(sizes), kept_elements(density, total));
-      drops_ |= density < 1;
+  KeepBand(const MergeGroup& group, const std::vector<Band>& bands) {
+    std::vector<std::uint64_t> sizes;
+    for (const MergeTensor& tensor : group.tensors) sizes.push_back(tensor.size);
+    const std::uint64_t total = total_size(group);
+    for (const Band& band : bands) {
+      selections_.emplace_back(sizes, band.above + band.kept);
+      selections_.emplace_back(sizes, band.above);
+      cuts_.push_back(band.above != 0);
+      drops_ |= band.kept < total;
     }
+  }
+
+  static std::uint64_t total_size(const MergeGroup& group) {
+    std::uint64_t total = 0;
+    for (const MergeTensor& tensor : group.tensors) total += tensor.size;
+    return total;
   }
 
   std::optional<Pass> next_pass() const override {
@@ -58,7 +62,7 @@ class TrimByMagnitude final : public Sparsifier<T> {
     auto& findings = static_cast<ChunkFindings&>(partial);
     for (std::size_t i = 0; i < selections_.size(); ++i) {
       if (selections_[i].next_pass()) {
-        selections_[i].look(block.inputs[i], block.size, findings.found[i]);
+        selections_[i].look(block.inputs[i / 2], block.size, findings.found[i]);
       }
     }
   }
@@ -91,8 +95,12 @@ class TrimByMagnitude final : public Sparsifier<T> {
   void apply(const Block<T>& block, Cursor* cursor) const override {
     auto& left = static_cast<TiesLeft*>(cursor)->left;
     for (std::size_t i = 0; i < selections_.size(); ++i) {
-      const std::size_t met =
-          trim<T>(block.inputs[i], block.size, selections_[i].threshold(), left[i]);
+      // The top last: among equal magnitudes it is the first that go.
+      const bool top = i % 2 != 0;
+      if (top && !cuts_[i / 2]) continue;
+      const auto zero = top ? trim_largest<T> : trim<T>;
+      const T threshold = selections_[i].threshold();
+      const std::size_t met = zero(block.inputs[i / 2], block.size, threshold, left[i]);
       left[i] -= std::min(left[i], met);
     }
   }
@@ -106,7 +114,8 @@ class TrimByMagnitude final : public Sparsifier<T> {
     std::vector<std::size_t> left;
   };
 
-  std::vector<Selection> selections_;
+  std::vector<Selection> selections_;  // by input: down to the band's end, and what is above it
+  std::vector<bool> cuts_;             // by input: whether anything is above
   bool drops_ = false;
 };
 
@@ -200,7 +209,22 @@ std::unique_ptr<Sparsifier<T>> keep_all() {
 
 template <class T>
 std::unique_ptr<Sparsifier<T>> trim_by_magnitude(const MergeGroup& group) {
-  return std::make_unique<TrimByMagnitude<T>>(group);
+  std::vector<Band> bands;
+  for (const double density : group.tensors[0].settings.numbers("density")) {
+    bands.push_back({0, kept_elements(density, KeepBand<T>::total_size(group))});
+  }
+  return std::make_unique<KeepBand<T>>(group, bands);
+}
+
+template <class T>
+std::unique_ptr<Sparsifier<T>> trim_both_tails(const MergeGroup& group) {
+  const MergeTensor& tensor = group.tensors[0];
+  std::vector<Band> bands;
+  for (std::size_t i = 0; i < tensor.settings.per_input.size(); ++i) {
+    bands.push_back(kept_band(tensor.settings.number("density", i),
+                              tensor.settings.number("gamma", i), tensor.size));
+  }
+  return std::make_unique<KeepBand<T>>(group, bands);
 }
 
 template <class T>
@@ -212,6 +236,8 @@ template std::unique_ptr<Sparsifier<float>> keep_all();
 template std::unique_ptr<Sparsifier<double>> keep_all();
 template std::unique_ptr<Sparsifier<float>> trim_by_magnitude(const MergeGroup&);
 template std::unique_ptr<Sparsifier<double>> trim_by_magnitude(const MergeGroup&);
+template std::unique_ptr<Sparsifier<float>> trim_both_tails(const MergeGroup&);
+template std::unique_ptr<Sparsifier<double>> trim_both_tails(const MergeGroup&);
 template std::unique_ptr<Sparsifier<float>> drop_at_random(const MergeGroup&, bool);
 template std::unique_ptr<Sparsifier<double>> drop_at_random(const MergeGroup&, bool);
 

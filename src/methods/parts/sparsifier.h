@@ -1,5 +1,6 @@
-// How task vectors lose entries before they are added: not at all, by magnitude (TIES), at random
-// (DARE). A sparsifier works on all inputs of a group and may ask for passes of its own.
+// How task vectors lose entries before they are added: not at all, by magnitude (TIES,
+// Breadcrumbs), at random (DARE). A sparsifier works on all inputs of a group and may ask for
+// passes of its own.
 #pragma once
 
 #include <memory>
@@ -41,6 +42,12 @@ std::unique_ptr<Sparsifier<T>> keep_all();
 // tensors must have all inputs). TIES, Yadav et al. 2023, "trim".
 template <class T>
 std::unique_ptr<Sparsifier<T>> trim_by_magnitude(const MergeGroup& group);
+
+// Drops the `gamma` share of largest magnitudes of each input and keeps the `density` share below
+// them. The group is one tensor. Model Breadcrumbs, Davari and Belilovsky 2023. Equal magnitudes
+// count as the larger the lower their index, as in trim_by_magnitude().
+template <class T>
+std::unique_ptr<Sparsifier<T>> trim_both_tails(const MergeGroup& group);
 
 // Keeps each element with probability `density`, by the stream (seed, tensor name, model number).
 // DARE, Yu et al. 2023. The layout of the streams is in docs/numerics.md. `again`: apply() will be

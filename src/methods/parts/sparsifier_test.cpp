@@ -87,6 +87,17 @@ TEST(TrimByMagnitude, DensityZeroLeavesNothing) {
   EXPECT_EQ(x, std::vector<float>(5, 0));
 }
 
+TEST(TrimBothTails, NeedsNoPassWhereNothingOrAllIsDropped) {
+  MergeGroup group = group_of(100, {1, 0, 0.001});
+  for (auto& input : group.tensors[0].settings.per_input) input["gamma"] = 0.1;
+  EXPECT_EQ(trim_both_tails<float>(group)->next_pass(), std::nullopt);
+  EXPECT_TRUE(trim_both_tails<float>(group)->drops(0));
+  group.tensors[0].settings.per_input.resize(1);
+  EXPECT_FALSE(trim_both_tails<float>(group)->drops(0));
+  group.tensors[0].settings.per_input[0]["density"] = 0.5;
+  EXPECT_NE(trim_both_tails<float>(group)->next_pass(), std::nullopt);
+}
+
 TEST(KeepAll, DropsNothing) { EXPECT_FALSE(keep_all<double>()->drops(0)); }
 
 }  // namespace

@@ -308,6 +308,13 @@ TaskVectorOptions election_of(const Settings& settings) {
   return options;
 }
 
+unsigned task_vector_reductions(const Settings& settings) {
+  const bool norms = rescale_of(settings) == Rescale::l1;
+  const bool signs =
+      settings.shared.contains("zero_sign") && settings.choice("zero_sign") == "majority";
+  return (norms ? 1 : 0) + (signs ? 1 : 0);
+}
+
 Outline task_vector_outline(const Settings& settings, unsigned reductions) {
   const std::vector<double> weights = settings.numbers("weight");
   const auto is_zero = [](double w) { return w == 0; };

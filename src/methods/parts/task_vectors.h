@@ -50,6 +50,9 @@ Parameter zero_sign_parameter();
 Rescale rescale_of(const Settings& settings);
 TaskVectorOptions election_of(const Settings& settings);  // elect with vote and zero_sign
 
+// Full passes that rescaling and votes need before the writing one; not the sparsifier's own.
+unsigned task_vector_reductions(const Settings& settings);
+
 // Zero weights are not read; all zero, or lambda 0: the base is copied. `reductions`: full passes
 // before the writing one.
 Outline task_vector_outline(const Settings& settings, unsigned reductions);
