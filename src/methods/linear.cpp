@@ -1,31 +1,16 @@
 // Weighted average of the models (Wortsman et al. 2022, model soups). Equal weights: uniform soup.
-#include <fmt/format.h>
-
-#include <cmath>
-
-#include "base/error.h"
 #include "kernels/blend.h"
-#include "method/descriptor.h"
+#include "methods/parts/weights.h"
 
 namespace merganser::methods {
 namespace {
-
-std::vector<double> coefficients(const Settings& settings) {
-  std::vector<double> weights = settings.numbers("weight");
-  if (settings.flag("normalize")) {
-    double sum = 0;
-    for (const double w : weights) sum += w;
-    for (double& w : weights) w /= sum;
-  }
-  return weights;
-}
 
 template <class T>
 class Linear final : public Merger<T> {
  public:
   explicit Linear(MergeGroup group) {
     for (const MergeTensor& tensor : group.tensors) {
-      const std::vector<double> exact = coefficients(tensor.settings);
+      const std::vector<double> exact = weights_of(tensor.settings, "normalize");
       coefficients_.emplace_back(exact.begin(), exact.end());
     }
   }
@@ -39,28 +24,7 @@ class Linear final : public Merger<T> {
 };
 
 Outline outline(const MergeTensor& tensor) {
-  const Settings& settings = tensor.settings;
-  const std::vector<double> weights = settings.numbers("weight");
-  double sum = 0;
-  std::size_t nonzero = 0, last = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    sum += weights[i];
-    if (weights[i] != 0) {
-      ++nonzero;
-      last = i;
-    }
-  }
-  const bool normalize = settings.flag("normalize");
-  if (normalize && std::abs(sum) < 1e-12) {
-    throw Error(ErrorKind::recipe, fmt::format("linear: the weights sum to {}", sum))
-        .hint("give weights with another sum, or normalize: false");
-  }
-  if (nonzero == 1 && (normalize || weights[last] == 1)) {
-    return Outline::copy_of(last, weights.size(), "only one model has a weight: copied");
-  }
-  Outline outline = Outline::of_all(weights.size(), 1);
-  for (std::size_t i = 0; i < weights.size(); ++i) outline.reads[i] = weights[i] != 0;
-  return outline;
+  return weighted_outline("linear", tensor.settings, "normalize", 1);
 }
 
 }  // namespace
