@@ -26,6 +26,7 @@ def all_recipes(stories):
         **dare(b, s, i),
         **outliers(b, s, i),
         **passthrough(b, s, i),
+        **vectors(b, s, i),
         **forms(b, s, i),
     }
 
@@ -214,6 +215,63 @@ def passthrough(b, s, i):
                     ]
                 },
             ]
+        ),
+    }
+
+
+def vectors(b, s, i):
+    """Methods that take lengths and angles of whole tensors or rows."""
+    of = lambda method, **more: {"merge_method": method, **more}
+    both = lambda **more: models(s, i, **more)
+    return {
+        "model_stock": of("model_stock", models=both(), base_model=b),
+        "model_stock, base listed": of("model_stock", models=models(i, b, s), base_model=b),
+        "model_stock, by rows": of(
+            "model_stock", models=both(), base_model=b, parameters={"filter_wise": True}
+        ),
+        "model_stock, rows by filter": of(
+            "model_stock",
+            models=both(),
+            base_model=b,
+            parameters={"filter_wise": [{"filter": "mlp", "value": True}, {"value": False}]},
+        ),
+        "karcher": of("karcher", models=both()),
+        "karcher of three, base listed": of("karcher", models=models(b, s, i), base_model=b),
+        "karcher, unlisted base": of("karcher", models=both(), base_model=b),
+        "karcher, no step": of("karcher", models=models(b, s, i), parameters={"max_iter": 0}),
+        "multislerp": of("multislerp", models=both(weight=[0.6, 0.4])),
+        "multislerp of three": of("multislerp", models=models(b, s, i, weight=[0.2, 0.5, 0.9])),
+        "multislerp, base": of("multislerp", models=both(weight=[0.6, 0.9]), base_model=b),
+        "multislerp, base listed": of(
+            "multislerp", models=models(i, b, s, weight=[0.6, None, 0.9]), base_model=b
+        ),
+        "multislerp, not normalised": of(
+            "multislerp",
+            models=both(weight=[0.6, 0.9]),
+            base_model=b,
+            parameters={"normalize_weights": False, "eps": 1e-3},
+        ),
+        "nuslerp": of("nuslerp", models=both(weight=[0.6, 0.9])),
+        "nuslerp, base": of("nuslerp", models=both(weight=[0.6, 0.9]), base_model=b),
+        "nuslerp, rows": of(
+            "nuslerp", models=both(weight=[0.6, 0.9]), parameters={"nuslerp_flatten": False}
+        ),
+        "nuslerp, base, rows": of(
+            "nuslerp",
+            models=both(weight=[[0.6, 0.1], 0.9]),
+            base_model=b,
+            parameters={"nuslerp_flatten": False},
+        ),
+        "nuslerp, columns": of(
+            "nuslerp",
+            models=both(weight=[0.6, 0.9]),
+            parameters={"nuslerp_flatten": False, "nuslerp_row_wise": True},
+        ),
+        "nuslerp, base, columns": of(
+            "nuslerp",
+            models=both(weight=[0.6, 0.9]),
+            base_model=b,
+            parameters={"nuslerp_flatten": False, "nuslerp_row_wise": True},
         ),
     }
 
