@@ -33,6 +33,7 @@ std::uint64_t parse_bytes(std::string_view text);
 struct Request {
   std::string recipe_file;
   std::string recipe_text;
+  std::string recipe_place;  // of a recipe_text: models are also looked up beside this file
 
   std::string method;  // with `models`, and parameters as YAML: {"t", "0.5"}
   std::vector<std::string> models;
@@ -100,6 +101,7 @@ struct MergeReport {
   std::uint64_t non_finite_inputs = 0, non_finite_outputs = 0;  // elements
   double seconds = 0, sync_seconds = 0;
   unsigned threads = 0;
+  bool installed = false;  // the output has its name
   std::vector<std::string> warnings, notes;
 
   std::string json() const;
@@ -109,6 +111,31 @@ struct MergeReport {
 PlanReport plan(const Request& request);
 // The output appears under its name only when it is whole.
 MergeReport merge(const Request& request, Progress& progress);
+
+// To make the output of a recorded merge again.
+struct ReplayRequest {
+  std::string provenance;    // the file, the folder or .safetensors file that it stands by
+  std::string output;        // "": compute and compare only
+  std::uint64_t memory = 0;  // as in Request
+  unsigned threads = 0;
+  bool force = false, sync = true;
+};
+
+struct ReplayDifference {
+  std::string what, recorded, now;
+};
+
+struct ReplayReport {
+  std::string provenance, output, recorded_version;
+  std::string hash;  // kind; "none": outputs were not recorded and cannot be compared
+  std::size_t tensors = 0;
+  std::vector<ReplayDifference> differences;  // the output is then not installed
+  MergeReport merge;
+  bool same() const { return differences.empty(); }
+
+  std::string json() const;
+};
+ReplayReport replay(const ReplayRequest& request, Progress& progress);
 
 struct ParameterInfo {
   std::string name, summary, type, scope, fallback, range;

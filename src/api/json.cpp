@@ -142,4 +142,22 @@ std::string DiffReport::json() const {
   return json.dump(2);
 }
 
+std::string ReplayReport::json() const {
+  Json differences_json = Json::array();
+  for (const ReplayDifference& difference : differences) {
+    differences_json.push_back(
+        {{"what", difference.what}, {"recorded", difference.recorded}, {"now", difference.now}});
+  }
+  const Json json = {{"provenance", provenance},
+                     {"output", output},
+                     {"same", same()},
+                     {"recorded_version", recorded_version},
+                     {"version", version()},
+                     {"hash", hash},
+                     {"tensors", tensors},
+                     {"seconds", merge.seconds},
+                     {"differences", std::move(differences_json)}};
+  return json.dump(2);
+}
+
 }  // namespace merganser

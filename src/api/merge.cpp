@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "api/carry_out.h"
 #include "api/request.h"
 #include "base/error.h"
 #include "execute/engine.h"
@@ -57,25 +58,33 @@ void check_unchanged(const Plan& plan) {
 
 PlanReport plan(const Request& request) { return describe(prepare(request), request); }
 
-MergeReport merge(const Request& request, Progress& progress) {
+MergeReport carry_out(const Request& request, Progress& progress,
+                      const std::function<bool(const std::string&)>& accept) {
   const auto begin = std::chrono::steady_clock::now();
-  if (request.output.empty()) throw Error(ErrorKind::usage, "no output is given");
   const EngineOptions options{parse_hash_kind(request.hash), parse_non_finite(request.non_finite)};
   const Prepared prepared = prepare(request);
   const Plan& plan = prepared.plan;
+  const bool written = !request.output.empty();
   const std::filesystem::path target(request.output);
-  check_target(plan, target, request.force);
-
-  OutputFolder output(target, plan.single_file);
-  std::optional<FolderSink> sink(std::in_place, plan, output.path());
+  std::optional<OutputFolder> output;
+  std::optional<FolderSink> folder;
+  NullSink nowhere;
+  if (written) {
+    check_target(plan, target, request.force);
+    output.emplace(target, plan.single_file);
+    folder.emplace(plan, output->path());
+  }
   progress.stage("merging");
-  const EngineReport done = run_plan(plan, prepared.budget, options, *sink, progress);
+  const EngineReport done = run_plan(plan, prepared.budget, options,
+                                     written ? static_cast<Sink&>(*folder) : nowhere, progress);
   check_unchanged(plan);
 
   const auto sync_begin = std::chrono::steady_clock::now();
-  progress.stage("writing to disk");
-  if (request.sync) sink->sync();
-  sink.reset();
+  if (written) {
+    progress.stage("writing to disk");
+    if (request.sync) folder->sync();
+    folder.reset();
+  }
   if (progress.stopped()) throw Error(ErrorKind::interrupted, "interrupted");
   const double sync_seconds = seconds_since(sync_begin);
 
@@ -88,16 +97,27 @@ MergeReport merge(const Request& request, Progress& progress) {
   facts.output_non_finite = done.output_non_finite;
   facts.facts = done.facts;
   facts.document_hashes = done.document_hashes;
-  write_companions(plan, facts, output.path(), output.title());
-  output.install(request.force);
+  facts.non_finite = options.non_finite == NonFinite::error ? "" : request.non_finite;
 
   MergeReport report = summary(plan, done);
   report.output = request.output;
   report.hash = request.hash;
   report.threads = prepared.budget.threads;
   report.sync_seconds = sync_seconds;
+  if (written) {
+    const std::string provenance = write_companions(plan, facts, output->path(), output->title());
+    report.installed = accept(provenance);
+    if (report.installed) output->install(request.force);
+  } else {
+    accept(describe_merge(plan, facts));
+  }
   report.seconds = seconds_since(begin);
   return report;
+}
+
+MergeReport merge(const Request& request, Progress& progress) {
+  if (request.output.empty()) throw Error(ErrorKind::usage, "no output is given");
+  return carry_out(request, progress, [](const std::string&) { return true; });
 }
 
 }  // namespace merganser

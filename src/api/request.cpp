@@ -108,7 +108,9 @@ Recipe recipe_of(const Request& request) {
   if (!request.recipe_file.empty()) {
     return parse_recipe(read_text(request.recipe_file, kMaxRecipe), request.recipe_file);
   }
-  if (!request.recipe_text.empty()) return parse_recipe(request.recipe_text, "");
+  if (!request.recipe_text.empty()) {
+    return parse_recipe(request.recipe_text, request.recipe_place);
+  }
   if (request.method.empty()) {
     throw Error(ErrorKind::usage, "there is neither a recipe nor a method with models");
   }

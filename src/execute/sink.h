@@ -20,6 +20,12 @@ class Sink {
   virtual void write(std::size_t job, std::uint64_t begin, std::span<const std::byte> bytes) = 0;
 };
 
+// For merges that are only hashed.
+class NullSink final : public Sink {
+ public:
+  void write(std::size_t, std::uint64_t, std::span<const std::byte>) override {}
+};
+
 class FolderSink final : public Sink {
  public:
   FolderSink(const Plan& plan, const std::filesystem::path& folder)

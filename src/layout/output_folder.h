@@ -20,6 +20,7 @@ namespace merganser {
 struct ProvenanceFacts {
   std::string version;  // of this program
   HashKind hash = HashKind::xxh3;
+  std::string non_finite;                  // the policy, where it is not the default
   std::vector<std::string> output_hashes;  // by job; "" or absent: none was taken
   std::map<std::pair<std::size_t, std::size_t>, std::string> input_hashes;  // (model, tensor)
   // Of the checkpoints' tensors that documents read, by the document's name.
@@ -74,7 +75,11 @@ std::uint64_t companion_bytes(const Plan& plan);
 
 // All but the weights and their index, synced: config, the reference's other files, chat template,
 // recipe, model card, provenance. For a single file the provenance alone. `title` heads the card.
-void write_companions(const Plan& plan, const ProvenanceFacts& facts,
-                      const std::filesystem::path& folder, const std::string& title);
+// Returns the provenance.
+std::string write_companions(const Plan& plan, const ProvenanceFacts& facts,
+                             const std::filesystem::path& folder, const std::string& title);
+
+// The provenance of a merge whose output is not written.
+std::string describe_merge(const Plan& plan, const ProvenanceFacts& facts);
 
 }  // namespace merganser

@@ -252,6 +252,11 @@ std::string provenance_text(const Plan& plan, const ProvenanceFacts& facts, cons
   writer.member("dtype", dtype_json(plan.recipe.dtype));
   writer.member("out_dtype", dtype_json(plan.recipe.out_dtype));
   writer.member("hash", merganser::name_of(facts.hash));
+  if (!facts.non_finite.empty()) writer.member("nan", facts.non_finite);
+  if (plan.options.seed) writer.member("seed_override", *plan.options.seed);
+  if (plan.options.max_shard != PlanOptions{}.max_shard) {
+    writer.member("max_shard", plan.options.max_shard);
+  }
   if (!plan.options.only.empty()) writer.member("only", plan.options.only);
   if (plan.options.allow_mixed_architectures) writer.member("allow_mixed_architectures", true);
   writer.member("recipe", recipe_text(plan));

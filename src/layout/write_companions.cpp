@@ -54,8 +54,8 @@ std::uint64_t companion_bytes(const Plan& plan) {
   return total + 4 * kPage;
 }
 
-void write_companions(const Plan& plan, const ProvenanceFacts& facts,
-                      const std::filesystem::path& folder, const std::string& title) {
+std::string write_companions(const Plan& plan, const ProvenanceFacts& facts,
+                             const std::filesystem::path& folder, const std::string& title) {
   FolderContents contents;
   std::vector<std::string>& written = contents.written;
   const auto write = [&](const char* name, const std::string& text) {
@@ -81,9 +81,14 @@ void write_companions(const Plan& plan, const ProvenanceFacts& facts,
     write(names::kCard, card_text(plan, facts.version, title));
   }
   std::ranges::sort(written);
-  write_text(folder / names::kProvenance,
-             provenance_text(plan, facts, find_lineage(plan), contents));
+  const std::string provenance = provenance_text(plan, facts, find_lineage(plan), contents);
+  write_text(folder / names::kProvenance, provenance);
   sync_folder(folder);
+  return provenance;
+}
+
+std::string describe_merge(const Plan& plan, const ProvenanceFacts& facts) {
+  return provenance_text(plan, facts, find_lineage(plan), {});
 }
 
 }  // namespace merganser
