@@ -183,7 +183,7 @@ Plan plan_document(Recipe recipe, const FindMethod& find_method, const PlanOptio
   if (plan.recipe.base_model) plan.reference = model_index(plan.models, *plan.recipe.base_model);
   bridge_names(plan.models, plan.reference, options.allow_mixed_architectures, plan.notes);
 
-  const auto modules = plan_slices(plan.recipe, plan.models, plan.reference);
+  const auto modules = plan_slices(plan.recipe, plan.method->base, plan.models, plan.reference);
   make_jobs(plan, modules);
   if (plan.jobs.empty()) {
     throw Error(ErrorKind::usage, options.only.empty()

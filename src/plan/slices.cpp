@@ -27,8 +27,12 @@ std::size_t layers_of(const PlanModel& model, const ArchitectureModule& wanted,
 
 class Planner {
  public:
-  Planner(const Recipe& recipe, const std::vector<PlanModel>& models, std::size_t reference)
-      : recipe_(recipe), models_(models), modules_(models[reference].architecture.modules()) {}
+  Planner(const Recipe& recipe, BaseRole role, const std::vector<PlanModel>& models,
+          std::size_t reference)
+      : recipe_(recipe),
+        role_(role),
+        models_(models),
+        modules_(models[reference].architecture.modules()) {}
 
   std::vector<PlannedModule> plan() const {
     check_module_names();
@@ -143,13 +147,17 @@ class Planner {
     return slice;
   }
 
-  // MergeKit: a base that is not among the sources is appended, with the first one's range.
+  // A base that is not among the sources is appended, in a slice with the first one's range.
+  // MergeKit does so with models: alone. In slices of a method without a base's part it only lends
+  // its config and files; where the method has one, MergeKit refuses the recipe.
   void add_base(PlannedSlice& slice, const std::optional<ModelRef>& ref, std::size_t index) const {
     if (!ref) return;
-    slice.base = model_index(models_, *ref);
-    for (const SliceSource& source : slice.sources) {
-      if (source.model == *slice.base) return;
-    }
+    const std::size_t base = model_index(models_, *ref);
+    const auto is_base = [&](const SliceSource& source) { return source.model == base; };
+    const bool listed = std::any_of(slice.sources.begin(), slice.sources.end(), is_base);
+    if (!listed && slice.written != nullptr && role_ == BaseRole::ordinary) return;
+    slice.base = base;
+    if (listed) return;
     SliceSource appended{*slice.base, nullptr, 0,
                          layers_of(models_[*slice.base], modules_[index], index)};
     if (slice.written != nullptr && !slice.sources.empty()) {
@@ -160,15 +168,17 @@ class Planner {
   }
 
   const Recipe& recipe_;
+  const BaseRole role_;
   const std::vector<PlanModel>& models_;
   const std::vector<ArchitectureModule>& modules_;
 };
 
 }  // namespace
 
-std::vector<PlannedModule> plan_slices(const Recipe& recipe, const std::vector<PlanModel>& models,
+std::vector<PlannedModule> plan_slices(const Recipe& recipe, BaseRole role,
+                                       const std::vector<PlanModel>& models,
                                        std::size_t reference) {
-  return Planner(recipe, models, reference).plan();
+  return Planner(recipe, role, models, reference).plan();
 }
 
 }  // namespace merganser

@@ -33,7 +33,7 @@ struct PlannedModule {
 
 // One entry for each module of the reference architecture, in its order. Throws Error(mismatch) for
 // models of different depth and ranges beyond a model's layers.
-std::vector<PlannedModule> plan_slices(const Recipe& recipe, const std::vector<PlanModel>& models,
-                                       std::size_t reference);
+std::vector<PlannedModule> plan_slices(const Recipe& recipe, BaseRole role,
+                                       const std::vector<PlanModel>& models, std::size_t reference);
 
 }  // namespace merganser

@@ -145,6 +145,21 @@ parameters: {weight: 1}
   expect_complete(task);
 }
 
+// passthrough and linear have no part for a base: it lends its config, as in MergeKit.
+TEST(Slices, AnUnlistedBaseOfStackedLayersIsNoInput) {
+  Bench bench;
+  for (const char* name : {"model_a", "model_b"}) bench.llama_model(name, 2);
+  const Plan plan = bench.plan(R"(
+merge_method: passthrough
+base_model: model_b
+slices:
+- sources: [{model: model_a, layer_range: [0, 2]}]
+)");
+  EXPECT_EQ(plan.reference, 1u);
+  for (const PlanJob& one : plan.jobs) EXPECT_EQ(one.inputs.at(0).model, 0u) << one.output.name;
+  expect_complete(plan);
+}
+
 TEST(Slices, ASliceMayHaveABaseOfItsOwn) {
   Bench bench;
   for (const char* name : {"model_a", "model_b", "model_c"}) bench.llama_model(name, 2);

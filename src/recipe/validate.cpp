@@ -85,9 +85,13 @@ class Validator {
     }
   }
 
+  // The base_model that takes part in the slice. One that is not listed among a slice's sources
+  // does so only where the method has a part for it: else it lends its config and files.
   const ModelRef* base_of(const SliceView& view) const {
-    if (view.slice && view.slice->base_model) return &*view.slice->base_model;
-    return recipe_.base_model ? &*recipe_.base_model : nullptr;
+    const ModelRef* base = recipe_.base_model ? &*recipe_.base_model : nullptr;
+    if (view.slice && view.slice->base_model) base = &*view.slice->base_model;
+    if (!base || !view.slice || method_.base != BaseRole::ordinary) return base;
+    return lists(view, *base) ? base : nullptr;
   }
 
   void slice(const SliceView& view) const {
@@ -101,7 +105,9 @@ class Validator {
            "add 'base_model: MODEL' to the recipe");
     }
     if (!base && recipe_.integers == IntegerRule::base) {
-      fail(view.mark, "'integers: base' needs a base_model",
+      fail(view.mark,
+           view.slice ? "'integers: base' needs a base_model among the slice's sources"
+                      : "'integers: base' needs a base_model",
            "add 'base_model: MODEL' or use 'integers: first'");
     }
     inputs(view, base);

@@ -132,6 +132,12 @@ TEST(Validate, UnlistedBaseIsAppended) {
          linear());
   refuse("merge_method: passthrough\nbase_model: c\nmodels: [{model: a}]\n", passthrough(), 3, 1,
          "takes exactly 1 model, and here are 2; base_model 'c' is not listed");
+  // In slices it is none of the inputs, unless the method has a part for it.
+  const std::string slices = "base_model: c\nslices:\n- sources: [{model: a}]\n";
+  accept("merge_method: passthrough\n" + slices, passthrough());
+  accept("merge_method: ties\n" + slices + "parameters: {weight: 1}\n", ties());
+  refuse("merge_method: passthrough\n" + slices + "integers: base\n", passthrough(), 4, 3,
+         "needs a base_model among the slice's sources");
 }
 
 TEST(Validate, BaseAndNumberOfInputs) {
