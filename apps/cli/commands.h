@@ -12,6 +12,7 @@ using Run = std::function<int()>;
 // Each adds a subcommand to `app` and sets `run` when it is parsed.
 void add_merge(CLI::App& app, Run& run);
 void add_plan(CLI::App& app, Run& run);
+void add_materialise(CLI::App& app, Run& run);
 void add_replay(CLI::App& app, Run& run);
 void add_methods(CLI::App& app, Run& run);
 void add_inspect(CLI::App& app, Run& run);

@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   merganser::cli::Run run;
   merganser::cli::add_merge(app, run);
   merganser::cli::add_plan(app, run);
+  merganser::cli::add_materialise(app, run);
   merganser::cli::add_replay(app, run);
   merganser::cli::add_methods(app, run);
   merganser::cli::add_inspect(app, run);

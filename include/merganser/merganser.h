@@ -112,6 +112,16 @@ PlanReport plan(const Request& request);
 // The output appears under its name only when it is whole.
 MergeReport merge(const Request& request, Progress& progress);
 
+// The tasks of a task-switched output (methods emr and consensus).
+struct TaskInfo {
+  std::string name, model;
+  double scale = 1;
+};
+std::vector<TaskInfo> tasks(const std::string& path);
+// The text of a recipe that makes one task's checkpoint; `base`: where the base model is, "" = as
+// recorded.
+std::string task_recipe(const std::string& path, const std::string& task, const std::string& base);
+
 // To make the output of a recorded merge again.
 struct ReplayRequest {
   std::string provenance;    // the file, the folder or .safetensors file that it stands by

@@ -46,7 +46,11 @@ MergeReport summary(const Plan& plan, const EngineReport& done) {
 
 void check_unchanged(const Plan& plan) {
   for (const PlanModel* model : plan.checkpoints()) {
-    if (const auto changed = model->source->checkpoint().changed_file()) {
+    std::vector<std::shared_ptr<const FileSource>> all = model->also_read;
+    all.push_back(model->file);
+    for (const auto& file : all) {
+      const auto changed = file->checkpoint().changed_file();
+      if (!changed) continue;
       throw Error(ErrorKind::io, "it was changed while it was being read")
           .in_file(changed->string())
           .hint("merge again when nothing writes to it");
@@ -96,6 +100,7 @@ MergeReport carry_out(const Request& request, Progress& progress,
   facts.input_non_finite = done.input_non_finite;
   facts.output_non_finite = done.output_non_finite;
   facts.facts = done.facts;
+  facts.mask_hashes = done.mask_hashes;
   facts.document_hashes = done.document_hashes;
   facts.non_finite = options.non_finite == NonFinite::error ? "" : request.non_finite;
 

@@ -28,7 +28,7 @@ std::vector<const Source*> Documents::sources(const Plan& plan) const {
   std::vector<const Source*> found;
   for (const PlanModel& model : plan.models) {
     found.push_back(model.document ? documents_[index_.at(model.document.get())].get()
-                                   : static_cast<const Source*>(model.source.get()));
+                                   : model.source.get());
   }
   return found;
 }

@@ -29,6 +29,7 @@ class Run {
     report_.output_hashes.resize(plan.jobs.size());
     report_.output_non_finite.resize(plan.jobs.size());
     report_.facts.resize(plan.jobs.size());
+    report_.mask_hashes.resize(plan.masks.size());
   }
 
   EngineReport run() {

@@ -28,6 +28,7 @@ struct EngineReport {
   std::vector<std::string> output_hashes;
   std::map<std::pair<std::size_t, std::size_t>, std::uint64_t> input_non_finite;  // counts > 0
   std::vector<std::uint64_t> output_non_finite;  // by job; also overflow of a narrow dtype
+  std::vector<std::string> mask_hashes;          // of Plan::masks
   std::vector<std::vector<Fact>> facts;          // by job: what the method tells of its merge
   // Of the checkpoints' tensors that documents read: by the document's name.
   std::map<std::string, std::map<std::pair<std::size_t, std::size_t>, std::string>> document_hashes;

@@ -102,9 +102,10 @@ class GroupMerger {
 
   // `out` takes the chunk in the output's type. `check(input, values, size)` sees every widened
   // input, `written(values, size)` what is read back from `out`; either may be a no-op.
+  // `masks`: a buffer for the bits of each input, or none.
   template <class Check, class Written>
-  void write(const StoredChunk& chunk, Workspace& workspace, std::span<std::byte> out, Check check,
-             Written written) {
+  void write(const StoredChunk& chunk, Workspace& workspace, std::span<std::byte> out,
+             std::span<const std::span<std::byte>> masks, Check check, Written written) {
     const PlanJob& job = *tensors_[chunk.tensor].job;
     const DType dtype = job.output.dtype;
     const std::size_t width = size_of(dtype);
@@ -113,6 +114,13 @@ class GroupMerger {
     each_block(chunk, [&](std::size_t begin, std::size_t size) {
       T* merged = workspace.block<T>(inputs + 1, size);
       const Block<T> input = block(chunk, begin, size, workspace, check);
+      if (!masks.empty()) {
+        std::vector<std::uint8_t*> bits;
+        for (const auto& mask : masks) {
+          bits.push_back(reinterpret_cast<std::uint8_t*>(mask.data() + begin / 8));
+        }
+        merger_->masks(input, bits);
+      }
       merger_->write(input, cursor.get(), merged);
       if (job.change_scale != 1) {
         subtract<T>(merged, input.base, merged, size);

@@ -98,13 +98,17 @@ class MergingGroup final : public Group {
     JobStreams& streams = streams_[chunk.tensor];
     const std::size_t width = size_of(context_.plan.jobs[jobs_[chunk.tensor]].output.dtype);
     const std::span<std::byte> output = workspace.output().get(chunk.count * width);
+    std::vector<std::span<std::byte>> masks;
+    for (std::size_t i = 0; i < context_.plan.jobs[jobs_[chunk.tensor]].masks.size(); ++i) {
+      masks.push_back(workspace.mask(i).get((chunk.count + 7) / 8));
+    }
     if (context_.options.non_finite == NonFinite::ignore) {
       merger_.write(
-          chunk, workspace, output, [](std::size_t, const T*, std::size_t) {},
+          chunk, workspace, output, masks, [](std::size_t, const T*, std::size_t) {},
           [](DType, const std::byte*, T*, std::size_t) {});
     } else {
       merger_.write(
-          chunk, workspace, output,
+          chunk, workspace, output, masks,
           [&](std::size_t input, const T* values, std::size_t size) {
             streams.count_non_finite(input, count_nonfinite<T>(values, size));
           },
@@ -115,6 +119,9 @@ class MergingGroup final : public Group {
           });
     }
     streams.write(chunk.first, output);
+    for (std::size_t i = 0; i < masks.size(); ++i) {
+      streams.write_mask(i, chunk.index, chunk.first, masks[i]);
+    }
     streams.hash(chunk.index, chunk.inputs, output);
   }
 

@@ -20,6 +20,9 @@ JobStreams::JobStreams(const RunContext& context, std::size_t job)
         context.report.input_hashes.try_emplace({input.model, input.tensor}, "").second;
     if (hashed && first) stream.hash = std::make_unique<TensorHash>(context.options.hash);
   }
+  for (std::size_t i = 0; hashed && i < planned.masks.size(); ++i) {
+    mask_hashes_.push_back(std::make_unique<TensorHash>(context.options.hash));
+  }
   if (hashed) output_hash_ = std::make_unique<TensorHash>(context.options.hash);
 }
 
@@ -36,6 +39,12 @@ std::span<const std::byte> JobStreams::read(std::size_t input, std::uint64_t fir
 
 void JobStreams::write(std::uint64_t first, std::span<const std::byte> bytes) {
   context_.sink.write(job_, first * size_of(context_.plan.jobs[job_].output.dtype), bytes);
+}
+
+void JobStreams::write_mask(std::size_t input, std::size_t chunk, std::uint64_t first,
+                            std::span<const std::byte> bytes) {
+  context_.sink.write_mask(context_.plan.jobs[job_].masks[input], first / 8, bytes);
+  if (!mask_hashes_.empty()) mask_hashes_[input]->add(chunk, bytes, context_.stop);
 }
 
 void JobStreams::hash(std::size_t chunk, std::span<const std::span<const std::byte>> inputs,
@@ -83,6 +92,9 @@ void JobStreams::finish(std::vector<Fact> facts) {
   if (output_hash_) report.output_hashes[job_] = output_hash_->finish();
   report.output_non_finite[job_] = output_non_finite_;
   report.facts[job_] = std::move(facts);
+  for (std::size_t i = 0; i < mask_hashes_.size(); ++i) {
+    report.mask_hashes[context_.plan.jobs[job_].masks[i]] = mask_hashes_[i]->finish();
+  }
   report.bytes_written += context_.plan.jobs[job_].output.bytes();
 }
 

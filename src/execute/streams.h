@@ -26,6 +26,9 @@ class JobStreams {
   std::span<const std::byte> read(std::size_t input, std::uint64_t first, std::size_t count,
                                   Workspace& workspace) const;
   void write(std::uint64_t first, std::span<const std::byte> bytes);
+  // Bits from element `first`, a multiple of 8, of what input `input` keeps.
+  void write_mask(std::size_t input, std::size_t chunk, std::uint64_t first,
+                  std::span<const std::byte> bytes);
   // Adds a chunk of the whole job to the hashes; every chunk once, after its write().
   void hash(std::size_t chunk, std::span<const std::span<const std::byte>> inputs,
             std::span<const std::byte> output);
@@ -51,6 +54,7 @@ class JobStreams {
   std::uint64_t size_;
   std::deque<Stream> inputs_;  // a deque: streams do not move
   std::unique_ptr<TensorHash> output_hash_;
+  std::vector<std::unique_ptr<TensorHash>> mask_hashes_;
   std::atomic<std::uint64_t> output_non_finite_{0};
 };
 

@@ -41,6 +41,10 @@ class Workspace {
     return stored_[input];
   }
   Buffer& output() { return output_; }
+  Buffer& mask(std::size_t input) {
+    if (input >= masks_.size()) masks_.resize(input + 1);
+    return masks_[input];
+  }
 
   // Working block number `index` in the working type.
   template <class T>
@@ -54,7 +58,7 @@ class Workspace {
   void release() { *this = Workspace(); }
 
  private:
-  std::vector<Buffer> stored_, blocks_;
+  std::vector<Buffer> stored_, blocks_, masks_;
   Buffer output_;
 };
 

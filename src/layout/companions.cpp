@@ -73,6 +73,7 @@ std::optional<std::string> reason_against_file(const std::string& name, const fs
   }
   // A loader that sees it would look for the adapter's weights.
   if (small == "adapter_config.json") return "belongs to an adapter";
+  if (small == kTaskFile) return "tells of the masks of an earlier merge";
   return std::nullopt;
 }
 

@@ -26,6 +26,7 @@ struct ProvenanceFacts {
   // Of the checkpoints' tensors that documents read, by the document's name.
   std::map<std::string, std::map<std::pair<std::size_t, std::size_t>, std::string>> document_hashes;
   std::vector<std::uint64_t> output_non_finite;  // by job
+  std::vector<std::string> mask_hashes;          // of Plan::masks
   std::vector<std::vector<Fact>> facts;          // by job
   std::map<std::pair<std::size_t, std::size_t>, std::uint64_t> input_non_finite;
 };

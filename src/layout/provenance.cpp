@@ -69,7 +69,7 @@ class Teller {
     if (index == plan_.reference) line["reference"] = true;
     if (model.document) {
       line["document"] = model.document->recipe.name;
-    } else if (const std::string& config = model.source->checkpoint().config_text();
+    } else if (const std::string& config = model.file->checkpoint().config_text();
                !config.empty()) {
       const auto hasher = Hasher::make(HashKind::sha256);
       hasher->update(std::as_bytes(std::span(config)));
@@ -100,6 +100,11 @@ class Teller {
     }
     if (index < facts_.output_hashes.size() && !facts_.output_hashes[index].empty()) {
       line["hash"] = facts_.output_hashes[index];
+    }
+    if (!job.masks.empty() && !facts_.mask_hashes.empty()) {
+      Json hashes = Json::array();
+      for (const std::size_t mask : job.masks) hashes.push_back(facts_.mask_hashes[mask]);
+      line["masks"] = std::move(hashes);
     }
     if (index < facts_.output_non_finite.size() && facts_.output_non_finite[index] > 0) {
       line["nan_or_inf"] = facts_.output_non_finite[index];

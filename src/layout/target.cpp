@@ -51,8 +51,12 @@ void check_inputs(const Plan& plan, const fs::path& target, const fs::path& show
     std::error_code code;
     const fs::path place = fs::canonical(model.path, code);
     if (!code) check_against(target, shown, place, name);
+    for (const auto& other : model.also_read) {
+      const fs::path beside = fs::canonical(other->checkpoint().path(), code);
+      if (!code) check_against(target, shown, beside, name);
+    }
     // Weights may be links into another folder, as in the hub's cache.
-    for (const fs::path& file : model.source->checkpoint().files()) {
+    for (const fs::path& file : model.file->checkpoint().files()) {
       const fs::path blob = fs::canonical(file, code);
       if (!code) check_against(target, shown, blob, name);
     }

@@ -11,6 +11,7 @@
 #include "layout/names.h"
 #include "layout/output_folder.h"
 #include "layout/provenance.h"
+#include "layout/tasks.h"
 
 namespace merganser {
 namespace {
@@ -68,6 +69,10 @@ std::string write_companions(const Plan& plan, const ProvenanceFacts& facts,
     if (config_changed(plan)) write(names::kConfig, config_text(*plan.config));
     if (plan.shards.indexed()) {
       write("model.safetensors.index.json", plan.shards.index_text(plan.outputs()));
+    }
+    if (!plan.tasks.empty()) {
+      written.emplace_back(kTaskMaskFile);
+      write(kTaskFile, task_text(plan, facts));
     }
     std::vector<std::string>& notes = contents.companions.notes;
     if (const auto text = wanted_chat_template(plan, notes)) {

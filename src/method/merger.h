@@ -71,6 +71,11 @@ struct MergeTensor {
   bool vocabulary = false;          // its rows are tokens: an embedding or an output head
 };
 
+// Facts of methods with task masks: what the model's own task vector weighs, and what the unified
+// one does under its mask. Their sums over all tensors give the model's scale.
+inline constexpr const char* kTaskMass = "task_mass";
+inline constexpr const char* kUnifiedMass = "unified_mass";
+
 // A number that explains a tensor's merge (an angle, a threshold, a ratio), or one for each input.
 struct Fact {
   std::string name;

@@ -316,7 +316,15 @@ class JobMaker {
       }
     }
     apply_outline(job, settings, inputs);
-    if (plan_.recipe.lines) scale_change(job, slice, candidates);
+    if (!plan_.recipe.lines) return;
+    if (!slice.base) {
+      throw Error(ErrorKind::recipe,
+                  "'lines' scales the change from a base, and this slice has none")
+          .in_file(plan_.recipe.file)
+          .in_tensor(job.output.name)
+          .hint("add the base_model to the slice's sources, or leave 'lines' out");
+    }
+    scale_change(job, slice, candidates);
   }
 
   // LiNeS (Wang et al. 2024, arXiv 2410.17146): alpha + beta l / (L - 1); what stands before the

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
+#include "source/task_source.h"
 
 namespace merganser {
 namespace {
@@ -177,8 +178,14 @@ PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
   PlanModel model;
   model.ref = ref;
   model.path = locate(ref, recipe_file);
-  model.source = std::make_shared<FileSource>(Checkpoint::open(model.path));
-  const Checkpoint& checkpoint = model.source->checkpoint();
+  model.file = std::make_shared<const FileSource>(Checkpoint::open(model.path));
+  model.source = model.file;
+  if (!ref.task.empty()) {
+    const auto task = TaskSource::open(model.file, ref.task, ref.task_base);
+    model.also_read = task->others();
+    model.source = task;
+  }
+  const Checkpoint& checkpoint = model.file->checkpoint();
   model.architecture =
       Architecture::resolve(checkpoint.config(), model.headers(), ref.override_architecture);
   for (const TensorInfo& header : model.headers()) model.names.push_back(header.name);
@@ -216,11 +223,11 @@ const std::vector<TensorInfo>& PlanModel::headers() const {
 }
 
 const Json* PlanModel::config() const {
-  return document ? document->config.get() : source->checkpoint().config();
+  return document ? document->config.get() : file->checkpoint().config();
 }
 
 bool PlanModel::single_file() const {
-  return document ? document->single_file : source->checkpoint().single_file();
+  return document ? document->single_file : file->checkpoint().single_file();
 }
 
 void bridge_names(std::vector<PlanModel>& models, std::size_t reference, bool allow_mixed,

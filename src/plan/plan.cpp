@@ -11,6 +11,7 @@
 #include "plan/jobs.h"
 #include "plan/models.h"
 #include "plan/slices.h"
+#include "plan/task_masks.h"
 #include "recipe/validate.h"
 
 namespace merganser {
@@ -101,7 +102,7 @@ void count_bytes(Plan& plan) {
     job.bytes_read = once * job.sweeps;
     plan.bytes_read += job.bytes_read;
   }
-  plan.bytes_written = plan.shards.bytes();
+  plan.bytes_written = plan.shards.bytes() + plan.mask_shards.bytes();
 }
 
 }  // namespace
@@ -139,7 +140,9 @@ const PlanModel& Plan::origin() const {
 std::vector<const PlanModel*> Plan::checkpoints() const {
   std::vector<const PlanModel*> found;
   const auto add = [&](const PlanModel* model) {
-    const auto same = [&](const PlanModel* known) { return known->path == model->path; };
+    const auto same = [&](const PlanModel* known) {
+      return known->path == model->path && known->ref.task == model->ref.task;
+    };
     if (std::none_of(found.begin(), found.end(), same)) found.push_back(model);
   };
   for (const PlanModel& model : models) {
@@ -195,6 +198,7 @@ Plan plan_document(Recipe recipe, const FindMethod& find_method, const PlanOptio
   plan.single_file = std::all_of(plan.models.begin(), plan.models.end(), single);
   const std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
   plan.shards = plan_shards(plan.outputs(), plan.single_file ? unlimited : options.max_shard);
+  plan_task_masks(plan);
   count_bytes(plan);
   return plan;
 }

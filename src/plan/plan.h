@@ -34,7 +34,9 @@ struct PlanModel {
   ModelRef ref;
   // Of a checkpoint: as found. Of a document: its name.
   std::filesystem::path path;
-  std::shared_ptr<const FileSource> source;  // of a checkpoint
+  std::shared_ptr<const FileSource> file;  // of a checkpoint: its weights and config
+  std::shared_ptr<const Source> source;    // of a checkpoint: what is merged; `file`, or a task
+  std::vector<std::shared_ptr<const FileSource>> also_read;  // for a task
   // Of a document of the recipe: its merge, whose output is computed as it is read.
   std::shared_ptr<const Plan> document;
   std::vector<TensorInfo> document_headers;
@@ -80,12 +82,23 @@ struct PlanJob {
   // The merged change from the base is multiplied by it (LiNeS); then `base` is set.
   double change_scale = 1;
   bool identity = false;  // what is merged is inputs[0] itself: a copy whose change is scaled
+  std::vector<std::size_t> masks;  // of methods with task masks: one of Plan::masks an input
   std::string note;
 
   MergeTensor merge_tensor() const;  // what the method is told
 };
 
 std::string_view name_of(PlanJob::Action action);  // "merge", "copy", "integers"
+
+// One model of a task-switched output.
+struct Task {
+  std::string name;
+  std::size_t model = 0;
+};
+
+// The two files of a task-switched output beside its weights.
+inline constexpr const char* kTaskMaskFile = "task_masks.safetensors";
+inline constexpr const char* kTaskFile = "task_masks.json";
 
 struct LeftOut {
   std::size_t model = 0;
@@ -105,6 +118,9 @@ struct Plan {
   std::shared_ptr<const Json> config;  // of the output; null where the reference has none
   bool single_file = false;            // a .safetensors file in, a .safetensors file out
   ShardPlan shards;
+  std::vector<Task> tasks;        // of methods with task masks
+  std::vector<TensorInfo> masks;  // "TASK/TENSOR", bits packed into bytes; sorted by name
+  ShardPlan mask_shards;
   std::uint64_t bytes_read = 0, bytes_written = 0;
 
   std::vector<TensorInfo> outputs() const;

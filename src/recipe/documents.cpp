@@ -93,10 +93,10 @@ class Orderer {
     for (const ModelRef& model : documents_[index].referenced_models()) {
       const auto document = document_of(model);
       if (!document) continue;
-      if (!model.revision.empty() || !model.lora_path.empty()) {
+      if (!model.revision.empty() || !model.lora_path.empty() || !model.task.empty()) {
         yaml::fail(file_, model.mark,
-                   fmt::format("'{}' is the document on line {}, which has no revision and takes "
-                               "no adapter",
+                   fmt::format("'{}' is the document on line {}, which has no revision, "
+                               "adapter or task",
                                model.path, documents_[*document].method_mark.line),
                    "rename the document, or write the path as ./PATH");
       }

@@ -50,8 +50,8 @@ std::string to_yaml(const ModelRef& model) {
   const auto has_sign = [](const std::string& text) {
     return text.find_first_of("@+") != std::string::npos;
   };
-  if (model.override_architecture.empty() && !has_sign(model.path) && !has_sign(model.revision) &&
-      !has_sign(model.lora_path) && !has_sign(model.lora_revision)) {
+  if (model.override_architecture.empty() && model.task.empty() && !has_sign(model.path) &&
+      !has_sign(model.revision) && !has_sign(model.lora_path) && !has_sign(model.lora_revision)) {
     return scalar(model.to_string());
   }
   std::string out = fmt::format("{{model: {}", place(model.path, model.revision));
@@ -61,6 +61,8 @@ std::string to_yaml(const ModelRef& model) {
   if (!model.override_architecture.empty()) {
     out += fmt::format(", override_architecture: {}", scalar(model.override_architecture));
   }
+  if (!model.task.empty()) out += fmt::format(", task: {}", scalar(model.task));
+  if (!model.task_base.empty()) out += fmt::format(", base: {}", scalar(model.task_base));
   return out + '}';
 }
 

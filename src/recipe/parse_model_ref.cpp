@@ -92,7 +92,8 @@ ModelRef parse_model_node(const yaml::Node& node, const std::string& file) {
     yaml::fail(file, node.mark,
                fmt::format("a model must be named by text or a mapping, not {}", describe(node)));
   }
-  const yaml::Map map(node, "a model reference", {"model", "lora", "override_architecture"}, file);
+  const yaml::Map map(node, "a model reference",
+                      {"model", "lora", "override_architecture", "task", "base"}, file);
   const PathAndRevision model = parse_path_node(map.require("model"), "the model's place", file);
   ref.path = model.path;
   ref.revision = model.revision;
@@ -103,6 +104,16 @@ ModelRef parse_model_node(const yaml::Node& node, const std::string& file) {
   }
   if (const yaml::Node* name = map.find("override_architecture")) {
     ref.override_architecture = yaml::text_of(*name, "override_architecture", file);
+  }
+  if (const yaml::Node* task = map.find("task")) {
+    ref.task = yaml::text_of(*task, "task", file);
+    if (ref.task.empty()) yaml::fail(file, task->mark, "the task's name is empty");
+  }
+  if (const yaml::Node* base = map.find("base")) {
+    if (ref.task.empty()) {
+      yaml::fail(file, base->mark, "'base' belongs to a 'task', and there is none");
+    }
+    ref.task_base = yaml::text_of(*base, "base", file);
   }
   ref.mark = node.mark;
   return ref;

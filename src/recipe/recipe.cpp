@@ -9,13 +9,15 @@ std::string ModelRef::to_string() const {
   if (!revision.empty()) text += '@' + revision;
   if (!lora_path.empty()) text += '+' + lora_path;
   if (!lora_revision.empty()) text += '@' + lora_revision;
+  if (!task.empty()) text += '#' + task;
   return text;
 }
 
 bool ModelRef::same_as(const ModelRef& other) const {
   return path == other.path && revision == other.revision && lora_path == other.lora_path &&
          lora_revision == other.lora_revision &&
-         override_architecture == other.override_architecture;
+         override_architecture == other.override_architecture && task == other.task &&
+         task_base == other.task_base;
 }
 
 // By structure, not by place in the text: moving `base_model:` to another line changes nothing.

@@ -26,6 +26,8 @@ struct ModelRef {
   std::string path, revision;
   std::string lora_path, lora_revision;
   std::string override_architecture;
+  // One task of a task-switched output, and where that output's base is ("": as recorded).
+  std::string task, task_base;
   Mark mark;
 
   std::string to_string() const;  // the compact form
