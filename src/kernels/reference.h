@@ -271,6 +271,18 @@ void count_signs(std::span<T* const> d, bool by_count, SignCounts& counts, std::
   }
 }
 
+// --- approach.h
+
+template <class T>
+void approach(const T* from, const T* to, T step, T least, T* out, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const T distance = std::abs(from[i] - to[i]);
+    const T quotient = step / (distance > least ? distance : least);
+    const T share = quotient < 1 ? quotient : 1;
+    out[i] = share * to[i] + (1 - share) * from[i];
+  }
+}
+
 // --- dropout.h
 
 inline void keep_mask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
