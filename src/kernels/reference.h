@@ -2,12 +2,14 @@
 // with it, the baseline runs it, and the vector code leaves the ends of spans to it.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <type_traits>
 #include <vector>
