@@ -273,6 +273,28 @@ void count_signs(std::span<T* const> d, bool by_count, SignCounts& counts, std::
   }
 }
 
+// --- median.h
+
+// Signed integers in the numbers' order, and back: it is its own inverse.
+template <class T>
+auto ordered_bits(T x) {
+  using Int = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  const Int bits = std::bit_cast<Int>(x);
+  return bits < 0 ? bits ^ std::numeric_limits<Int>::max() : bits;
+}
+
+template <class T>
+void median(std::span<const T* const> x, T* out, std::size_t n, std::size_t first = 0) {
+  using Int = decltype(ordered_bits(T{}));
+  std::vector<Int> keys(x.size());
+  for (std::size_t j = first; j < n; ++j) {
+    for (std::size_t i = 0; i < x.size(); ++i) keys[i] = ordered_bits(x[i][j]);
+    std::nth_element(keys.begin(), keys.begin() + x.size() / 2, keys.end());
+    const Int key = keys[x.size() / 2];
+    out[j] = std::bit_cast<T>(key < 0 ? key ^ std::numeric_limits<Int>::max() : key);
+  }
+}
+
 // --- approach.h
 
 template <class T>

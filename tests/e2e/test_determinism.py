@@ -28,8 +28,29 @@ METHODS = {
         "parameters": {"rescale": True},
     },
     "passthrough": {"parameters": {"scale": 0.3}},
+    "model_stock": {},
+    "model_stock rows": {"parameters": {"filter_wise": True}},
+    "karcher": {},
+    "multislerp": {"per_input": {"weight": [0.3, 0.7]}},
+    "nuslerp": {"per_input": {"weight": [0.3, 0.7]}},
+    "nuslerp rows": {"per_input": {"weight": [0.3, 0.7]}, "parameters": {"nuslerp_flatten": False}},
+    "nuslerp columns": {
+        "per_input": {"weight": [0.3, 0.7]},
+        "parameters": {"nuslerp_flatten": False, "nuslerp_row_wise": True},
+    },
+    "nearswap": {"parameters": {"t": 0.05}},
+    "breadcrumbs": {"per_input": {"weight": [0.3, 0.7], "density": [0.2, 0.6]}},
+    "breadcrumbs_ties": {"per_input": {"weight": [0.3, 0.7], "density": [0.2, 0.6]}},
+    "smooth_add": {"parameters": {"alpha": 0.5}},
+    "emr": {},
+    "consensus": {},
 }
+# What takes one model beside the base.
+PAIRS = {"slerp", "nearswap"}
 BUDGETS = [("1", "256MiB"), ("2", "8MiB"), ("2", "64MiB"), ("16", "8MiB"), ("16", "256MiB")]
+# Methods that see whole tensors need memory for the largest; 0: as much as that takes.
+WHOLE_TENSOR = {"nuslerp columns", "smooth_add"}
+WHOLE_BUDGETS = [("1", "512MiB"), ("2", "0"), ("16", "512MiB")]
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +67,13 @@ def trio(tmp_path_factory):
 
 def recipe_for(name, trio):
     method, more = name.split()[0], METHODS[name]
-    inputs = {"passthrough": trio[1:2], "slerp": trio[1:2]}.get(method, trio[1:])
+    inputs = trio[1:2] if method in {"passthrough", *PAIRS} else trio[1:]
     recipe = {
         "merge_method": method,
         "models": models(*inputs, **more.get("per_input", {})),
         "parameters": more.get("parameters", {}),
     }
-    needs_base = method not in ("linear", "passthrough")
+    needs_base = method not in ("linear", "passthrough", "karcher")
     return {**recipe, "base_model": str(trio[0])} if needs_base else recipe
 
 
@@ -68,7 +89,7 @@ def digest(folder):
 @pytest.mark.parametrize("name", METHODS)
 def test_same_bytes(merge, trio, name):
     digests = set()
-    for threads, memory in BUDGETS:
+    for threads, memory in WHOLE_BUDGETS if name in WHOLE_TENSOR else BUDGETS:
         out = merge(recipe_for(name, trio), "--threads", threads, "--memory", memory, "--force")
         digests.add(digest(out))
     assert len(digests) == 1
