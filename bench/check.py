@@ -64,10 +64,19 @@ def expected(merge, values):
         angle = np.arccos(cosine)
         return (np.sin((1 - merge.t) * angle) * first + np.sin(merge.t * angle) * second
                 ) / np.sin(angle)
+    if merge.name == "karcher":
+        return karcher([values[m] for m in merge.models])
     base = values["base"]
     deltas = [values[m] - base for m in merge.models if m != "base"]
     if merge.name == "task_arithmetic":
         return base + sum(w * d for w, d in zip(merge.weights, deltas))
+    if merge.name == "model_stock":
+        pairs = [(a, b) for i, a in enumerate(deltas) for b in deltas[:i]]
+        cosine = np.mean([a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in pairs])
+        share = len(deltas) * cosine / (1 + (len(deltas) - 1) * cosine)
+        return base + share * sum(deltas) / len(deltas)
+    if merge.name == "multislerp":
+        return base + multislerp(deltas, merge.weights)
     if merge.name == "ties":
         parts = [w * largest(d, merge.density) for w, d in zip(merge.weights, deltas)]
         majority = np.where(sum(parts) >= 0, 1.0, -1.0)
@@ -76,6 +85,36 @@ def expected(merge, values):
         total = sum(part * k for part, k in zip(parts, keep))
         return base + total / np.where(weight == 0, 1.0, weight)
     return None
+
+
+def karcher(vectors, iterations=10, tolerance=1e-5):
+    units = [v / np.linalg.norm(v) for v in vectors]
+    mean = sum(units) / np.linalg.norm(sum(units))
+    for _ in range(iterations):
+        tangent = 0
+        for unit in units:
+            cosine = min(1.0, unit @ mean)
+            angle = np.arccos(cosine)
+            if angle >= tolerance:
+                tangent = tangent + angle / np.sin(angle) * (unit - cosine * mean) / len(units)
+        length = np.linalg.norm(tangent)
+        if length < tolerance:
+            break
+        mean = np.cos(length) * mean + np.sin(length) * tangent / length
+        mean /= np.linalg.norm(mean)
+    return np.mean([np.linalg.norm(v) for v in vectors]) * mean
+
+
+def multislerp(vectors, weights, epsilon=1e-8):
+    shares = np.array(weights) / sum(weights)
+    norms = [np.linalg.norm(v) for v in vectors]
+    units = [v / (n + epsilon) for v, n in zip(vectors, norms)]
+    mean = sum(w * u for w, u in zip(shares, units))
+    mean = mean / np.linalg.norm(mean)
+    tangent = sum(w * (u - (u @ mean) * mean) for w, u in zip(shares, units))
+    length = np.linalg.norm(tangent) + epsilon
+    direction = mean * np.cos(length) + tangent * np.sin(length) / length
+    return direction * (shares @ norms)
 
 
 def compare(name, found, wanted, allowed):

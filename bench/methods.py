@@ -13,6 +13,7 @@ class Merge:
     weights: tuple = ()
     density: float = 1.0
     t: float = 0.0
+    shared: tuple = ()  # further (parameter, value) for all models
     hashes: tuple = ("none", "xxh3")
     targets: tuple = ()  # (hash, times R)
 
@@ -36,8 +37,9 @@ class Merge:
                 lines.append(f"      weight: {self.weights[position]}")
                 if self.density < 1:
                     lines.append(f"      density: {self.density}")
-        if self.t:
-            lines += ["parameters:", f"  t: {self.t}"]
+        shared = ([("t", self.t)] if self.t else []) + list(self.shared)
+        if shared:
+            lines += ["parameters:"] + [f"  {name}: {value}" for name, value in shared]
         return "\n".join(lines) + "\n"
 
 
@@ -55,6 +57,13 @@ MERGES = {
               targets=(("none", 1.5), ("xxh3", 2.2))),
         Merge("ties", "TIES of 3, density 0.2", ALL, (1.0, 1.0, 1.0), density=0.2,
               targets=(("none", 2.2), ("xxh3", 2.7))),
+        Merge("della", "DELLA of 3, density 0.5", ALL, (0.5, 0.3, 0.4), density=0.5,
+              shared=(("epsilon", 0.1),), targets=(("none", 4.5), ("xxh3", 5.0))),
+        Merge("model_stock", "Model Stock of 3", ALL, targets=(("none", 2.5), ("xxh3", 2.5))),
+        Merge("karcher", "Karcher mean of 3", FINE_TUNES, shared=(("max_iter", 10),),
+              targets=(("none", 2.5), ("xxh3", 2.5))),
+        Merge("multislerp", "multislerp of 3", ALL, (0.5, 0.3, 0.4),
+              targets=(("none", 2.5), ("xxh3", 2.5))),
     )
 }
 

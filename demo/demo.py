@@ -74,7 +74,19 @@ def main():
         row.seconds, row.peak_bytes = result["seconds"], result["peak_bytes"]
         row.best = method == best
         rows.append(row)
+        if method in merges.SWITCHED:
+            rows.append(switched_row(options.merganser, method, result, specialists, scale))
     finish(work, rows, options.merganser, best)
+
+
+def switched_row(program, method, result, specialists, scale):
+    """Each task measured on the checkpoint that the masks make for it."""
+    accuracies = {}
+    for task, folder in specialists.items():
+        out = result["folder"].with_name(f"{method}-{folder.name}")
+        merges.materialise(program, result["folder"], folder.name, out)
+        accuracies[task] = scale.evaluator.accuracies(out, "test")[task]
+    return scale.row_of(f"{method}, each task by its mask", accuracies)
 
 
 def folder_name(task):
@@ -130,7 +142,9 @@ class Scale:
                 for task, (low, high) in self.ends[split].items()}
 
     def row(self, name, folder, coefficients=""):
-        accuracies = self.evaluator.accuracies(folder, "test")
+        return self.row_of(name, self.evaluator.accuracies(folder, "test"), coefficients)
+
+    def row_of(self, name, accuracies, coefficients=""):
         sizes = {task: len(splits["test"].ids) for task, splits in self.evaluator.data.items()}
         errors = {task: math.sqrt(p * (1 - p) / sizes[task]) for task, p in accuracies.items()}
         return table.Row(name, coefficients, accuracies, errors, self.gains(accuracies, "test"))
@@ -148,7 +162,8 @@ def merge_all(program, work, specialists, evaluator, scale):
     out.mkdir()
     names = [f"../specialists/{folder.name}" for folder in specialists.values()]
     results, best, best_score = {}, None, -math.inf
-    for method, grid in merges.candidates("../base", *names).items():
+    grids = merges.candidates(merges.names(program), "../base", *names)
+    for method, grid in grids.items():
         chosen = -math.inf
         for coefficients, recipe in grid:
             file, folder = recipes / "candidate.yml", out / "candidate"
@@ -158,10 +173,11 @@ def merge_all(program, work, specialists, evaluator, scale):
             if score > chosen:
                 chosen = score
                 # Only the best of each method stays: a checkpoint is 91 MB.
-                shutil.rmtree(out / method, ignore_errors=True)
-                folder.rename(out / method)
-                file.replace(recipes / f"{method}.yml")
-                results[method] = {"folder": out / method,
+                name = method.replace(", ", "-")
+                shutil.rmtree(out / name, ignore_errors=True)
+                folder.rename(out / name)
+                file.replace(recipes / f"{name}.yml")
+                results[method] = {"folder": out / name,
                                    "coefficients": merges.describe(coefficients), **cost}
         shutil.rmtree(out / "candidate", ignore_errors=True)
         (recipes / "candidate.yml").unlink(missing_ok=True)
@@ -193,7 +209,7 @@ def finish(work, rows, program, best):
     print("\n".join(table.lines(rows)))
     print()
     print("\n".join(notes))
-    recipe = work / "recipes" / f"{best}.yml"
+    recipe = work / "recipes" / f"{best.replace(', ', '-')}.yml"
     print(f"""
 specialists  {work / "specialists"}
 merges       {work / "merges"}

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 
-def candidates(base, first, second):
+def candidates(methods, base, first, second):
     """{method: [(coefficients, recipe)]}: what validation chooses from.
 
     The three are checkpoint folders, as seen from the recipe's own. Every grid
@@ -28,34 +28,100 @@ def candidates(base, first, second):
             }))
         return rows
 
-    return {
+    def plain(method, settings, models=both, origin=base, **top):
+        """One candidate for each table of shared parameters; `top`: keys beside them."""
+        rows = []
+        for shared in settings:
+            recipe = {"merge_method": method, **top}
+            if origin is not None:
+                recipe["base_model"] = origin
+            recipe["models"] = [{"model": name} for name in models]
+            if shared:
+                recipe["parameters"] = shared
+            rows.append((shared, recipe))
+        return rows
+
+    def lambdas(*scales, **more):
+        return [{"lambda": scale, **more} for scale in scales]
+
+    def alphas(*values):
+        return [{"alpha": value} for value in values]
+
+    grid = {
         "linear": [
             ({"weight": [share, round(1 - share, 2)]}, {
                 "merge_method": "linear",
                 "models": [{"model": first, "parameters": {"weight": share}},
                            {"model": second, "parameters": {"weight": round(1 - share, 2)}}],
             }) for share in (0.4, 0.5, 0.6)],
-        "slerp": [
-            ({"t": t}, {
-                "merge_method": "slerp", "base_model": first,
-                "models": [{"model": name} for name in both],
-                "parameters": {"t": t},
-            }) for t in (0.4, 0.5, 0.6)],
+        "slerp": plain("slerp", [{"t": t} for t in (0.4, 0.5, 0.6)], [second], first),
+        "nuslerp": plain("nuslerp", [{"weight": 1.0}]),
+        "multislerp": plain("multislerp", [{"weight": 1.0}]),
+        "karcher": plain("karcher", [{}], origin=None),
+        "nearswap": plain("nearswap", [{"t": t} for t in (0.001, 0.01)], [second], first),
+        "arcee_fusion": plain("arcee_fusion", [{}], [second], first),
+        "model_stock": plain("model_stock", [{}, {"filter_wise": "true"}]),
+        "geometric_median": plain("geometric_median", [{}], origin=None),
         "task_arithmetic": tuned("task_arithmetic", (0.6, 0.8, 1.0, 1.2))
         + tuned("task_arithmetic", (1.0, 1.2), weights=(1.0, 0.75)),
+        "task_arithmetic, LiNeS": [
+            ({"lines": [alpha, beta], **shown}, {**recipe, "lines": {"alpha": alpha, "beta": beta}})
+            for alpha, beta in ((0.6, 0.6), (0.8, 0.4))
+            for shown, recipe in tuned("task_arithmetic", (1.0, 1.2))],
         "ties": tuned("ties", (1.0, 1.4, 1.8), density=0.3)
         + tuned("ties", (1.0, 1.4, 1.8), density=0.7),
         "dare_linear": tuned("dare_linear", (0.8, 1.1), density=0.5)
         + tuned("dare_linear", (0.8, 1.1), density=0.9),
         "dare_ties": tuned("dare_ties", (0.8, 1.1), density=0.5)
         + tuned("dare_ties", (0.8, 1.1), density=0.9),
+        "della": tuned("della", (1.0, 1.4), density=0.6),
+        "della_linear": tuned("della_linear", (0.8, 1.1), density=0.6),
+        "breadcrumbs": tuned("breadcrumbs", (0.8, 1.1), density=0.9),
+        "breadcrumbs_ties": tuned("breadcrumbs_ties", (0.8, 1.1), density=0.9),
+        "sce": plain("sce", [{}, {"select_topk": 0.5}]),
+        "ram": plain("ram", [{}]),
+        "ramplus_tl": plain("ramplus_tl", [{}]),
+        "add_difference": plain("add_difference", alphas(0.8, 1.0)),
+        "train_difference": plain("train_difference", alphas(0.6, 1.0)),
+        "add_perpendicular": plain("add_perpendicular", alphas(0.8, 1.0)),
+        "smooth_add": plain("smooth_add", alphas(1.0, 2.0)),
+        "isotropic": plain("isotropic", lambdas(1.0, 1.4)),
+        "isotropic, CTS": plain("isotropic", lambdas(1.0, 1.4, mode="common_task")),
+        "tsv": plain("tsv", lambdas(0.8, 1.1)),
+        "wudi": plain("wudi", lambdas(0.8, 1.0)),
+        "knots": plain("knots", lambdas(0.8, 1.1)),
+        "svc": plain("svc", [{}]),
+        "consensus": plain("consensus", lambdas(0.8, 1.0)),
+        "emr": plain("emr", lambdas(0.8, 1.1)),
     }
+    return {name: rows for name, rows in grid.items() if name.split(",")[0] in methods}
+
+
+# Their outputs hold a mask for each task: materialise() makes the task's own checkpoint.
+SWITCHED = ("consensus", "emr")
+
+
+def names(program):
+    """The methods that this merganser has."""
+    told = subprocess.run([str(program), "methods", "--json"], capture_output=True, check=True)
+    return {method["name"] for method in json.loads(told.stdout)["methods"]}
+
+
+def materialise(program, merged, task, out):
+    """One task's checkpoint from a task-switched output, in the folder `out`."""
+    done = subprocess.run(
+        [str(program), "materialise", str(merged), task, str(out), "--force", "--quiet"],
+        capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"demo: error: merganser failed on {merged}: {done.stderr.strip()}")
 
 
 def describe(coefficients):
     """{"lambda": 0.7, "density": 0.5} -> "lambda 0.7, density 0.5" """
     def value(v):
-        return "/".join(f"{part:g}" for part in v) if isinstance(v, list) else f"{v:g}"
+        if isinstance(v, list):
+            return "/".join(f"{part:g}" for part in v)
+        return v if isinstance(v, str) else f"{v:g}"
     return ", ".join(f"{name} {value(v)}" for name, v in coefficients.items())
 
 
