@@ -17,6 +17,7 @@ namespace {
 template <class T>
 struct ConsensusKernels {
   void (*consensus)(std::span<T* const>, std::span<const T>, ConsensusRule, bool, T*, std::size_t);
+  void (*weighted_consensus)(std::span<T* const>, std::span<const T>, T, T*, std::size_t);
   void (*count_signs)(std::span<T* const>, bool, SignCounts&, std::size_t);
 };
 
@@ -35,6 +36,12 @@ template <class T>
 void consensus(std::span<T* const> d, std::span<const T> w, ConsensusRule rule, bool mean, T* out,
                std::size_t n) {
   reference::consensus(d, w, rule, mean, out, n);
+}
+
+template <class T>
+void weighted_consensus(std::span<T* const> d, std::span<const T> w, T least, T* out,
+                        std::size_t n) {
+  reference::weighted_consensus(d, w, least, out, n);
 }
 
 template <class T>
@@ -137,6 +144,29 @@ void consensus(std::span<T* const> d, std::span<const T> w, ConsensusRule rule, 
   if (done < n) reference::consensus(d, w, rule, mean, out, n, done);
 }
 
+template <class T>
+void weighted_consensus(std::span<T* const> models, std::span<const T> w, T least, T* out,
+                        std::size_t n) {
+  const hn::ScalableTag<T> d;
+  const auto zero = hn::Zero(d), vleast = hn::Set(d, least);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    auto votes = zero;
+    for (const T* model : models) votes = hn::Add(votes, hn::LoadU(d, model + i));
+    const auto turn = hn::IfThenZeroElse(hn::Ge(votes, zero), hn::SignBit(d));
+    auto sum = zero, total = zero;
+    for (std::size_t k = 0; k < models.size(); ++k) {
+      const auto delta = hn::LoadU(d, models[k] + i), weight = hn::Set(d, w[k]);
+      const auto agrees = hn::Gt(hn::Xor(delta, turn), zero);
+      sum = hn::Add(sum, hn::IfThenElseZero(agrees, hn::Mul(weight, delta)));
+      total = hn::Add(total, hn::IfThenElseZero(agrees, weight));
+    }
+    const auto divisor = hn::IfThenElse(hn::Gt(total, vleast), total, vleast);
+    hn::StoreU(hn::Div(sum, divisor), d, out + i);
+  }
+  if (i < n) reference::weighted_consensus(models, w, least, out, n, i);
+}
+
 template <bool kByCount, class T>
 std::size_t count_votes(std::span<T* const> models, SignCounts& counts, std::size_t n) {
   const hn::ScalableTag<T> d;
@@ -163,7 +193,7 @@ void count_signs(std::span<T* const> d, bool by_count, SignCounts& counts, std::
 #endif
 
 template <class T>
-constexpr ConsensusKernels<T> kKernels = {consensus<T>, count_signs<T>};
+constexpr ConsensusKernels<T> kKernels = {consensus<T>, weighted_consensus<T>, count_signs<T>};
 
 const ConsensusKernels<float>& ConsensusF32() { return kKernels<float>; }
 const ConsensusKernels<double>& ConsensusF64() { return kKernels<double>; }
@@ -200,6 +230,13 @@ void consensus(std::span<T* const> d, std::span<const T> w, ConsensusRule rule, 
 }
 
 template <class T>
+void weighted_consensus(std::span<T* const> d, std::span<const T> w, T least, T* out,
+                        std::size_t n) {
+  assert(w.size() == d.size() && least > 0);
+  kernels<T>().weighted_consensus(d, w, least, out, n);
+}
+
+template <class T>
 void count_signs(std::span<T* const> d, bool by_count, SignCounts& counts, std::size_t n) {
   kernels<T>().count_signs(d, by_count, counts, n);
 }
@@ -208,6 +245,10 @@ template void consensus(std::span<float* const>, std::span<const float>, Consens
                         float*, std::size_t);
 template void consensus(std::span<double* const>, std::span<const double>, ConsensusRule, bool,
                         double*, std::size_t);
+template void weighted_consensus(std::span<float* const>, std::span<const float>, float, float*,
+                                 std::size_t);
+template void weighted_consensus(std::span<double* const>, std::span<const double>, double, double*,
+                                 std::size_t);
 template void count_signs(std::span<float* const>, bool, SignCounts&, std::size_t);
 template void count_signs(std::span<double* const>, bool, SignCounts&, std::size_t);
 

@@ -23,6 +23,13 @@ template <class T>
 void consensus(std::span<T* const> d, std::span<const T> w, ConsensusRule rule, bool mean, T* out,
                std::size_t n);
 
+// The vote is on d as it is, by mass, a tie positive; w[i] d[i] is what is added up:
+//   out[j] = sum of w[i] d[i][j] over agreeing i / max(sum of their w[i], least)
+// least > 0. `out` may be one of d.
+template <class T>
+void weighted_consensus(std::span<T* const> d, std::span<const T> w, T least, T* out,
+                        std::size_t n);
+
 struct SignCounts {
   std::uint64_t positive = 0, negative = 0;
 };

@@ -41,6 +41,20 @@ TYPED_TEST(Consensus, WrittenOut) {
   });
 }
 
+TYPED_TEST(Consensus, WeightsAfterTheVote) {
+  using T = TypeParam;
+  // The first two agree by mass 5 to 4, although the third weighs most; a tie; nothing; a weight
+  // below the least divisor.
+  std::vector<T> a = {1, 1, 0, 0}, b = {4, 0, 0, 2}, c = {-4, -1, 0, 0};
+  const std::vector<T*> d = {a.data(), b.data(), c.data()};
+  const std::vector<T> w = {T(0.5), T(0.25), 8};
+  std::vector<T> out(4);
+  on_every_target([&] {
+    weighted_consensus<T>(d, w, T(0.5), out.data(), 4);
+    EXPECT_THAT(out, ElementsAre(T(1.5) / T(0.75), 1, 0, 1));
+  });
+}
+
 template <class T>
 void compare(std::size_t n, std::size_t models, Values kind) {
   std::vector<std::vector<T>> data;
@@ -60,12 +74,17 @@ void compare(std::size_t n, std::size_t models, Values kind) {
     reference::consensus<T>(d, w, rule, mean, slow.data() + 1, n);
     ASSERT_TRUE(same(fast, slow)) << models << " models of " << n << ", flags " << bits;
   }
+  for (T& x : w) x = std::abs(x);
+  std::vector<T> fast(n + 1, 7), slow(n + 1, 7);
+  weighted_consensus<T>(d, w, T(0.25), fast.data() + 1, n);
+  reference::weighted_consensus<T>(d, w, T(0.25), slow.data() + 1, n);
+  ASSERT_TRUE(same(fast, slow)) << models << " models of " << n;
   for (const bool by_count : {false, true}) {
-    SignCounts fast{1, 2}, slow = fast;
-    count_signs<T>(d, by_count, fast, n);
-    reference::count_signs<T>(d, by_count, slow, n);
-    ASSERT_EQ(fast.positive, slow.positive);
-    ASSERT_EQ(fast.negative, slow.negative);
+    SignCounts counted{1, 2}, expected = counted;
+    count_signs<T>(d, by_count, counted, n);
+    reference::count_signs<T>(d, by_count, expected, n);
+    ASSERT_EQ(counted.positive, expected.positive);
+    ASSERT_EQ(counted.negative, expected.negative);
   }
 }
 

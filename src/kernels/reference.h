@@ -295,6 +295,44 @@ void median(std::span<const T* const> x, T* out, std::size_t n, std::size_t firs
   }
 }
 
+template <class T>
+void weighted_consensus(std::span<T* const> d, std::span<const T> w, T least, T* out, std::size_t n,
+                        std::size_t first = 0) {
+  for (std::size_t j = first; j < n; ++j) {
+    const bool positive = vote(d, false, j) >= 0;
+    T sum = 0, weight = 0;
+    for (std::size_t i = 0; i < d.size(); ++i) {
+      if (positive ? d[i][j] > 0 : d[i][j] < 0) {
+        sum = sum + w[i] * d[i][j];
+        weight = weight + w[i];
+      }
+    }
+    out[j] = sum / (weight > least ? weight : least);
+  }
+}
+
+// --- variance.h
+
+template <class T>
+std::size_t variance(std::span<T* const> x, T* out, std::size_t n, std::size_t begin = 0) {
+  const auto count = static_cast<double>(x.size());
+  std::size_t nonzero = 0;
+  for (std::size_t j = begin; j < n; ++j) {
+    const double first = x[0][j];
+    double sum = 0;
+    for (std::size_t k = 1; k < x.size(); ++k) sum += x[k][j] - first;
+    const double mean = sum / count;
+    double squares = mean * mean;
+    for (std::size_t k = 1; k < x.size(); ++k) {
+      const double distance = (x[k][j] - first) - mean;
+      squares += distance * distance;
+    }
+    out[j] = static_cast<T>(squares / count);
+    nonzero += out[j] != 0;
+  }
+  return nonzero;
+}
+
 // --- approach.h
 
 template <class T>

@@ -52,6 +52,13 @@ MagnitudeSelection<T>::MagnitudeSelection(std::vector<std::uint64_t> sizes, std:
                                           Limits limits)
     : limits_(limits), sizes_(std::move(sizes)), keep_(keep), tallies_(sizes_.size()) {
   total_ = std::accumulate(sizes_.begin(), sizes_.end(), std::uint64_t{0});
+  set_keep(keep);
+}
+
+template <class T>
+void MagnitudeSelection<T>::set_keep(std::uint64_t keep) {
+  if (stage_ == Stage::done) return;
+  keep_ = keep;
   if (keep_ >= total_) finish(0, total_);
   if (keep_ == 0) finish(kLargest<T>, 0);
 }

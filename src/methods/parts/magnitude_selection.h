@@ -1,4 +1,5 @@
 // The k-th largest magnitude of a stream, exactly, in bounded memory, in as few passes as possible.
+// The stream is an input, or any number that a method computes from a block.
 //
 // A sample brackets the k-th magnitude; one full pass counts what lies above and collects what lies
 // inside the bracket (about 2 % of the elements), which settles it. A bracket that missed, or holds
@@ -49,6 +50,10 @@ class MagnitudeSelection {
   MagnitudeSelection(std::vector<std::uint64_t> sizes, std::uint64_t keep)
       : MagnitudeSelection(std::move(sizes), keep, Limits()) {}
   MagnitudeSelection(std::vector<std::uint64_t> sizes, std::uint64_t keep, Limits limits);
+
+  // Where only the passes tell how many: after each, before end_pass(). After the sample a guess
+  // between 0 and all, after a full pass the number.
+  void set_keep(std::uint64_t keep);
 
   std::optional<Pass> next_pass() const;
   void look(const T* x, std::size_t size, Found& found) const;

@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "kernels/dropout.h"
-#include "methods/parts/magnitude_selection.h"
+#include "methods/parts/selections.h"
 
 namespace merganser::methods {
 namespace {
@@ -23,15 +23,16 @@ template <class T>
 class KeepBand final : public Sparsifier<T> {
  public:
   using Pass = typename Sparsifier<T>::Pass;
-  using Selection = MagnitudeSelection<T>;
+  using Findings = typename Selections<T>::Findings;
+  using TiesLeft = typename Selections<T>::TiesLeft;
 
   KeepBand(const MergeGroup& group, const std::vector<Band>& bands) {
     std::vector<std::uint64_t> sizes;
     for (const MergeTensor& tensor : group.tensors) sizes.push_back(tensor.size);
     const std::uint64_t total = total_size(group);
     for (const Band& band : bands) {
-      selections_.emplace_back(sizes, band.above + band.kept);
-      selections_.emplace_back(sizes, band.above);
+      selections_.add({sizes, band.above + band.kept});
+      selections_.add({sizes, band.above});
       cuts_.push_back(band.above != 0);
       drops_ |= band.kept < total;
     }
@@ -43,79 +44,42 @@ class KeepBand final : public Sparsifier<T> {
     return total;
   }
 
-  std::optional<Pass> next_pass() const override {
-    // Selections advance together: a sample first, then full passes until the last one is settled.
-    std::optional<Pass> wanted;
-    for (const Selection& selection : selections_) {
-      const auto pass = selection.next_pass();
-      if (pass == Pass::full) return pass;
-      if (pass) wanted = pass;
-    }
-    return wanted;
-  }
+  std::optional<Pass> next_pass() const override { return selections_.next_pass(); }
 
   std::unique_ptr<Partial> partial(std::size_t) const override {
-    return std::make_unique<ChunkFindings>(selections_.size());
+    return std::make_unique<Findings>(selections_);
   }
 
   void reduce(const Block<T>& block, Partial& partial) const override {
-    auto& findings = static_cast<ChunkFindings&>(partial);
     for (std::size_t i = 0; i < selections_.size(); ++i) {
-      if (selections_[i].next_pass()) {
-        selections_[i].look(block.inputs[i / 2], block.size, findings.found[i]);
-      }
+      selections_.look(i, block.inputs[i / 2], block.size, static_cast<Findings&>(partial));
     }
   }
 
   void fold(std::size_t tensor, std::span<const std::unique_ptr<Partial>> chunks) override {
-    for (std::size_t i = 0; i < selections_.size(); ++i) {
-      if (!selections_[i].next_pass()) continue;
-      std::vector<typename Selection::Found> found;
-      for (const auto& chunk : chunks) {
-        found.push_back(std::move(static_cast<ChunkFindings&>(*chunk).found[i]));
-      }
-      selections_[i].fold(tensor, std::move(found));
-    }
+    selections_.fold(tensor, chunks);
   }
 
-  void end_pass() override {
-    for (Selection& selection : selections_) selection.end_pass();
-  }
+  void end_pass() override { selections_.end_pass(); }
 
   bool drops(std::size_t) const override { return drops_; }
 
   std::unique_ptr<Cursor> cursor(std::size_t tensor, std::size_t chunk) const override {
-    auto cursor = std::make_unique<TiesLeft>();
-    for (const Selection& selection : selections_) {
-      cursor->left.push_back(selection.ties_kept(tensor, chunk));
-    }
-    return cursor;
+    return selections_.cursor(tensor, chunk);
   }
 
   void apply(const Block<T>& block, Cursor* cursor) const override {
-    auto& left = static_cast<TiesLeft*>(cursor)->left;
-    for (std::size_t i = 0; i < selections_.size(); ++i) {
+    auto& ties = static_cast<TiesLeft&>(*cursor);
+    for (std::size_t i = 0; i < block.inputs.size(); ++i) {
+      selections_.trim(2 * i, block.inputs[i], block.size, ties);
       // The top last: among equal magnitudes it is the first that go.
-      const bool top = i % 2 != 0;
-      if (top && !cuts_[i / 2]) continue;
-      const auto zero = top ? trim_largest<T> : trim<T>;
-      const T threshold = selections_[i].threshold();
-      const std::size_t met = zero(block.inputs[i / 2], block.size, threshold, left[i]);
-      left[i] -= std::min(left[i], met);
+      if (cuts_[i]) selections_.trim_largest(2 * i + 1, block.inputs[i], block.size, ties);
     }
   }
 
  private:
-  struct ChunkFindings final : Partial {
-    explicit ChunkFindings(std::size_t inputs) : found(inputs) {}
-    std::vector<typename Selection::Found> found;
-  };
-  struct TiesLeft final : Cursor {
-    std::vector<std::size_t> left;
-  };
-
-  std::vector<Selection> selections_;  // by input: down to the band's end, and what is above it
-  std::vector<bool> cuts_;             // by input: whether anything is above
+  Selections<T> selections_;  // by input: down to the band's end, and what is above it
+  std::vector<bool> cuts_;    // by input: whether anything is above
   bool drops_ = false;
 };
 
