@@ -6,13 +6,14 @@
 set -euo pipefail
 
 build=(g++ cmake ninja-build ccache libhwy-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev
-       libxxhash-dev libfmt-dev libssl-dev libgtest-dev libgmock-dev)
+       libxxhash-dev libfmt-dev libssl-dev libopenblas-dev libgtest-dev libgmock-dev)
 test=(python3 python3-venv ca-certificates)
 lint=(clang-format-16 python3)
 clang=(clang-16 libclang-rt-16-dev lld-16)
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
+links() { has c++ && echo 'int main() {}' | c++ -x c++ - -o /dev/null "$@" >/dev/null 2>&1; }
 header() { has c++ && echo "#include <$1>" | c++ -x c++ -std=c++20 -E - >/dev/null 2>&1; }
 
 cmake_is_new_enough() {
@@ -36,6 +37,7 @@ works() {
     libxxhash-dev) header xxhash.h ;;
     libfmt-dev) header fmt/format.h ;;
     libssl-dev) header openssl/evp.h ;;
+    libopenblas-dev) links -lopenblas || links -llapack -lblas ;;
     libgtest-dev) header gtest/gtest.h ;;
     libgmock-dev) header gmock/gmock.h ;;
     python3-venv) has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null ;;

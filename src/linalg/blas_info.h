@@ -1,0 +1,21 @@
+// Which BLAS the program runs on. Everything here is unknown (empty, 0, no effect) with a library
+// other than OpenBLAS.
+#pragma once
+
+#include <string>
+
+namespace merganser {
+
+struct BlasInfo {
+  std::string library;   // "OpenBLAS 0.3.21", or "BLAS"
+  std::string kernel;    // the instruction set's name in it: "Haswell", "SkylakeX"
+  unsigned threads = 0;  // of a single product
+};
+
+BlasInfo blas_info();
+
+// Of the whole process; 0 leaves it as it is. Not while a product is running. The number of threads
+// is part of what rounds: the last bits of a product may depend on it.
+void set_blas_threads(unsigned threads);
+
+}  // namespace merganser
