@@ -45,6 +45,7 @@ struct Request {
   // Bytes of private memory; 0: 256 MiB, or what a method needs that sees whole matrices.
   std::uint64_t memory = 0;
   unsigned threads = 0;                     // 0: one for each core
+  unsigned blas_threads = 0;                // of methods on matrices; 0: as many as threads
   std::uint64_t max_shard = 5'000'000'000;  // bytes
   std::string only;                         // glob on output tensor names
   std::string hash = "xxh3";                // xxh3, sha256, none

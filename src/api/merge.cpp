@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -7,6 +8,7 @@
 #include "base/error.h"
 #include "execute/engine.h"
 #include "layout/output_folder.h"
+#include "linalg/blas_info.h"
 #include "merganser/merganser.h"
 
 namespace merganser {
@@ -44,6 +46,12 @@ MergeReport summary(const Plan& plan, const EngineReport& done) {
   return report;
 }
 
+bool uses_blas(const Plan& plan) {
+  const std::vector<const Plan*> documents = plan.documents();
+  return plan.method->blas || std::any_of(documents.begin(), documents.end(),
+                                          [](const Plan* each) { return each->method->blas; });
+}
+
 void check_unchanged(const Plan& plan) {
   for (const PlanModel* model : plan.checkpoints()) {
     std::vector<std::shared_ptr<const FileSource>> all = model->also_read;
@@ -78,6 +86,10 @@ MergeReport carry_out(const Request& request, Progress& progress,
     output.emplace(target, plan.single_file);
     folder.emplace(plan, output->path());
   }
+  const bool blas = uses_blas(plan);
+  if (blas) {
+    set_blas_threads(request.blas_threads > 0 ? request.blas_threads : prepared.budget.threads);
+  }
   progress.stage("merging");
   const EngineReport done = run_plan(plan, prepared.budget, options,
                                      written ? static_cast<Sink&>(*folder) : nowhere, progress);
@@ -103,6 +115,13 @@ MergeReport carry_out(const Request& request, Progress& progress,
   facts.mask_hashes = done.mask_hashes;
   facts.document_hashes = done.document_hashes;
   facts.non_finite = options.non_finite == NonFinite::error ? "" : request.non_finite;
+
+  if (blas) {
+    const BlasInfo info = blas_info();
+    facts.blas_library = info.library;
+    facts.blas_kernel = info.kernel;
+    facts.blas_threads = info.threads;
+  }
 
   MergeReport report = summary(plan, done);
   report.output = request.output;

@@ -68,6 +68,12 @@ Request request_of(const Json& told, const ReplayRequest& replay, const fs::path
   if (told.contains("max_shard") && told["max_shard"].is_number_unsigned()) {
     request.max_shard = told["max_shard"].get<std::uint64_t>();
   }
+  if (const auto blas = told.find("blas"); blas != told.end() && blas->is_object()) {
+    const auto threads = blas->find("threads");
+    if (threads != blas->end() && threads->is_number_unsigned() && *threads <= 1024u) {
+      request.blas_threads = threads->get<unsigned>();
+    }
+  }
   // --seed overrides the seeds of all documents.
   if (told.contains("seed_override") && told["seed_override"].is_number_unsigned()) {
     request.seed = told["seed_override"].get<std::uint64_t>();
@@ -97,6 +103,12 @@ class Comparison {
       compare_models(recorded->second, document, name + ": ");
       compare_tensors(recorded->second, document, name + ": ");
     }
+    // Another BLAS is no difference by itself, but may be why the last bits differ.
+    const auto blas = [](const Json& provenance) {
+      const auto found = provenance.find("blas");
+      return found == provenance.end() ? std::string() : found->dump();
+    };
+    if (!found_.empty() && blas(told_) != blas(now_)) differ("BLAS", blas(told_), blas(now_));
     return std::move(found_);
   }
 

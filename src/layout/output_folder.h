@@ -20,7 +20,10 @@ namespace merganser {
 struct ProvenanceFacts {
   std::string version;  // of this program
   HashKind hash = HashKind::xxh3;
-  std::string non_finite;                  // the policy, where it is not the default
+  std::string non_finite;  // the policy, where it is not the default
+  // Of methods whose last bits depend on them: the BLAS, its kernel and its threads.
+  std::string blas_library, blas_kernel;
+  unsigned blas_threads = 0;
   std::vector<std::string> output_hashes;  // by job; "" or absent: none was taken
   std::map<std::pair<std::size_t, std::size_t>, std::string> input_hashes;  // (model, tensor)
   // Of the checkpoints' tensors that documents read, by the document's name.

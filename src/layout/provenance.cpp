@@ -257,6 +257,11 @@ std::string provenance_text(const Plan& plan, const ProvenanceFacts& facts, cons
   writer.member("dtype", dtype_json(plan.recipe.dtype));
   writer.member("out_dtype", dtype_json(plan.recipe.out_dtype));
   writer.member("hash", merganser::name_of(facts.hash));
+  if (!facts.blas_library.empty()) {
+    writer.member("blas", {{"library", facts.blas_library},
+                           {"kernel", facts.blas_kernel},
+                           {"threads", facts.blas_threads}});
+  }
   if (!facts.non_finite.empty()) writer.member("nan", facts.non_finite);
   if (plan.options.seed) writer.member("seed_override", *plan.options.seed);
   if (plan.options.max_shard != PlanOptions{}.max_shard) {

@@ -59,6 +59,8 @@ struct Descriptor {
 
   // Beside the merged tensor, a bit an element for each input: Merger::masks().
   bool task_masks = false;
+  // Its last bits depend on the BLAS in use, its kernel and its threads: the provenance names them.
+  bool blas = false;
 
   // `tensor` has the settings of all inputs. Throws Error(recipe) for settings that cannot work (a
   // weight sum of zero).
