@@ -39,8 +39,13 @@ std::uint64_t keep_threshold(double p) {
 }
 
 bool keeps(RandomStream stream, std::uint64_t element, std::uint64_t threshold) {
+  return keeps(stream, element, threshold, draw16(stream, element));
+}
+
+bool keeps(RandomStream stream, std::uint64_t element, std::uint64_t threshold,
+           std::uint16_t draw) {
   assert(threshold <= std::uint64_t{1} << 32);
-  const std::uint64_t draw = draw16(stream, element), limit = threshold >> 16;
+  const std::uint64_t limit = threshold >> 16;
   if (draw != limit) return draw < limit;
   return draw16(stream, element, true) < (threshold & 0xFFFF);
 }

@@ -32,5 +32,7 @@ std::uint64_t keep_threshold(double p);
 // True with probability threshold / 2^32. 16 bits decide, except where they equal the threshold's
 // upper half (once in 65536 elements): then 16 more do.
 bool keeps(RandomStream stream, std::uint64_t element, std::uint64_t threshold);
+// The same, given the element's draw.
+bool keeps(RandomStream stream, std::uint64_t element, std::uint64_t threshold, std::uint16_t draw);
 
 }  // namespace merganser

@@ -19,6 +19,10 @@ namespace {
 
 #if HWY_TARGET == HWY_SCALAR
 
+void draw_all(std::uint16_t* out, std::size_t n, RandomStream stream, std::uint64_t first) {
+  reference::draw_bits(out, n, stream, first);
+}
+
 void make_mask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
                std::uint64_t threshold) {
   reference::keep_mask(bits, n, stream, first, threshold);
@@ -102,6 +106,21 @@ void draw(RandomStream stream, std::uint64_t block, std::size_t blocks, std::uin
   }
 }
 
+// The blocks from `block` on whose counters have the same bits 32 and up: draw() goes no further.
+std::uint64_t blocks_to_carry(std::uint64_t block) {
+  return (std::uint64_t{1} << 32) - (block & 0xFFFFFFFF);
+}
+
+void draw_all(std::uint16_t* out, std::size_t n, RandomStream stream, std::uint64_t first) {
+  const std::uint64_t end = (first + n + 7) / 8;
+  for (std::uint64_t block = first / 8; block < end;) {
+    const std::uint64_t blocks = std::min(end - block, blocks_to_carry(block));
+    draw(stream, block, static_cast<std::size_t>(blocks), out);
+    block += blocks;
+    out += 8 * blocks;
+  }
+}
+
 // Sets bit j where draws[j] <= limit, for a multiple of 8 draws; tells whether one is equal to it.
 bool compare_draws(const std::uint16_t* draws, std::size_t n, std::uint16_t limit,
                    std::uint8_t* bits) {
@@ -136,9 +155,8 @@ void make_mask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint
   const auto limit = static_cast<std::uint16_t>(threshold >> 16);
   for (std::size_t done = 0; done < n;) {
     const std::uint64_t block = (first + done) / 8;
-    const std::uint64_t to_carry = (std::uint64_t{1} << 32) - (block & 0xFFFFFFFF);
-    const auto blocks =
-        static_cast<std::size_t>(std::min<std::uint64_t>({(n - done + 7) / 8, kBlocks, to_carry}));
+    const auto blocks = static_cast<std::size_t>(
+        std::min<std::uint64_t>({(n - done + 7) / 8, kBlocks, blocks_to_carry(block)}));
     draw(stream, block, blocks, draws);
     if (compare_draws(draws, 8 * blocks, limit, bits + done / 8)) {
       for (std::size_t j = 0; j < 8 * blocks; ++j) {
@@ -169,6 +187,10 @@ void zero_unmasked(T* x, std::size_t n, const std::uint8_t* bits) {
 
 #endif
 
+void DrawBits(std::uint16_t* out, std::size_t n, RandomStream stream, std::uint64_t first) {
+  draw_all(out, n, stream, first);
+}
+
 void MakeMask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
               std::uint64_t threshold) {
   make_mask(bits, n, stream, first, threshold);
@@ -185,9 +207,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace merganser {
 
+HWY_EXPORT(DrawBits);
 HWY_EXPORT(MakeMask);
 HWY_EXPORT(ApplyF32);
 HWY_EXPORT(ApplyF64);
+
+void draw_bits(std::uint16_t* out, std::size_t n, RandomStream stream, std::uint64_t first) {
+  HWY_DYNAMIC_DISPATCH(DrawBits)(out, n, stream, first);
+}
 
 void keep_mask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
                std::uint64_t threshold) {

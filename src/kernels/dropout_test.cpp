@@ -55,6 +55,21 @@ TYPED_TEST(Drop, CarriesIntoTheCountersSecondWord) {
   });
 }
 
+TEST(DrawBits, EqualDraw16WhereverTheyBegin) {
+  const std::uint64_t carry = std::uint64_t{8} << 32;
+  on_every_target([&] {
+    for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{5}, 77 * carry, carry - 90}) {
+      for (std::uint64_t n : {0, 1, 3, 8, 9, 100, 515}) {
+        std::vector<std::uint16_t> draws(draws_size(n));
+        draw_bits(draws.data(), n, kStream, first + n);
+        for (std::size_t j = 0; j < n; ++j) {
+          ASSERT_EQ(draws[(first + n) % 8 + j], draw16(kStream, first + n + j)) << j << " of " << n;
+        }
+      }
+    }
+  });
+}
+
 // A threshold whose upper half is some element's draw, so that its second draw decides.
 TYPED_TEST(Drop, Refines) {
   on_every_target([] {

@@ -17,6 +17,7 @@ namespace {
 template <class T>
 struct ReduceKernels {
   double (*sum_abs)(const T*, std::size_t);
+  MaskedSum (*masked_sum_abs)(const T*, std::size_t, const std::uint8_t*);
   double (*dot)(const T*, const T*, std::size_t);
   std::size_t (*count_nonfinite)(const T*, std::size_t);
   Difference (*difference)(const T*, const T*, std::size_t);
@@ -34,8 +35,9 @@ namespace {
 #if HWY_TARGET == HWY_SCALAR
 
 template <class T>
-constexpr ReduceKernels<T> kKernels = {reference::sum_abs<T>, reference::dot<T>,
-                                       reference::count_nonfinite<T>, reference::difference<T>};
+constexpr ReduceKernels<T> kKernels = {reference::sum_abs<T>, reference::sum_abs<T>,
+                                       reference::dot<T>, reference::count_nonfinite<T>,
+                                       reference::difference<T>};
 
 #else
 
@@ -78,6 +80,39 @@ double sum_abs(const T* x, std::size_t n) {
   sum.store(lanes);
   for (std::size_t lane = 0; i < n; ++i) lanes[lane++] += std::abs(static_cast<double>(x[i]));
   return reference::fold(lanes);
+}
+
+// Lanes of a vector, from the mask's bit `at` on.
+HWY_INLINE auto load_mask(const std::uint8_t* bits, std::size_t at) {
+  if constexpr (kLanes < 8) {  // a part of a byte
+    const std::uint8_t part[8] = {static_cast<std::uint8_t>(bits[at / 8] >> (at % 8))};
+    return hn::LoadMaskBits(D64(), part);
+  } else {
+    return hn::LoadMaskBits(D64(), bits + at / 8);
+  }
+}
+
+template <class T>
+MaskedSum masked_sum_abs(const T* x, std::size_t n, const std::uint8_t* bits) {
+  Sum whole, kept;
+  std::size_t i = 0;
+  for (; i + kSumLanes <= n; i += kSumLanes) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      const std::size_t at = i + v * kLanes;
+      const V64 size = hn::Abs(load(x + at));
+      whole.add(v, size);
+      kept.add(v, hn::IfThenElseZero(load_mask(bits, at), size));
+    }
+  }
+  double lanes[2][kSumLanes];
+  whole.store(lanes[0]);
+  kept.store(lanes[1]);
+  for (std::size_t lane = 0; i < n; ++i, ++lane) {
+    const double size = std::abs(static_cast<double>(x[i]));
+    lanes[0][lane] += size;
+    if ((bits[i / 8] >> (i % 8) & 1) != 0) lanes[1][lane] += size;
+  }
+  return {reference::fold(lanes[0]), reference::fold(lanes[1])};
 }
 
 template <class T>
@@ -159,7 +194,8 @@ Difference difference(const T* a, const T* b, std::size_t n) {
 }
 
 template <class T>
-constexpr ReduceKernels<T> kKernels = {sum_abs<T>, dot<T>, count_nonfinite<T>, difference<T>};
+constexpr ReduceKernels<T> kKernels = {sum_abs<T>, masked_sum_abs<T>, dot<T>, count_nonfinite<T>,
+                                       difference<T>};
 
 #endif
 
@@ -196,6 +232,11 @@ double sum_abs(const T* x, std::size_t n) {
 }
 
 template <class T>
+MaskedSum sum_abs(const T* x, std::size_t n, const std::uint8_t* bits) {
+  return kernels<T>().masked_sum_abs(x, n, bits);
+}
+
+template <class T>
 double dot(const T* x, const T* y, std::size_t n) {
   return kernels<T>().dot(x, y, n);
 }
@@ -212,6 +253,8 @@ Difference difference(const T* a, const T* b, std::size_t n) {
 
 template double sum_abs(const float*, std::size_t);
 template double sum_abs(const double*, std::size_t);
+template MaskedSum sum_abs(const float*, std::size_t, const std::uint8_t*);
+template MaskedSum sum_abs(const double*, std::size_t, const std::uint8_t*);
 template double dot(const float*, const float*, std::size_t);
 template double dot(const double*, const double*, std::size_t);
 template std::size_t count_nonfinite(const float*, std::size_t);

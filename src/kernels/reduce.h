@@ -4,11 +4,19 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace merganser {
 
 template <class T>
 double sum_abs(const T* x, std::size_t n);
+// And of those of a mask alone (dropout.h): what sum_abs() gives before and after apply_mask(). NaN
+// that the mask leaves out counts in the first only.
+struct MaskedSum {
+  double whole = 0, kept = 0;
+};
+template <class T>
+MaskedSum sum_abs(const T* x, std::size_t n, const std::uint8_t* bits);
 // Products are exact for T = float.
 template <class T>
 double dot(const T* x, const T* y, std::size_t n);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "kernels/dropout.h"
 #include "kernels/kernel_test.h"
 #include "kernels/reference.h"
 
@@ -41,6 +42,28 @@ TYPED_TEST(Reduce, SumsInSixteenLanes) {
   for (int i = 0; i < 4; ++i) four[i] = eight[i] + eight[i + 4];
   const double expected = (four[0] + four[2]) + (four[1] + four[3]);
   on_every_target([&] { EXPECT_EQ(sum_abs(x.data(), x.size()), expected); });
+}
+
+// What a mask leaves out adds nothing, so the sum is that of the masked numbers, bit for bit.
+TYPED_TEST(Reduce, MaskedSumsEqualThoseOfMaskedNumbers) {
+  using T = TypeParam;
+  std::mt19937 generator(3);
+  on_every_target([&] {
+    for (const std::size_t n : test_sizes()) {
+      for (const Values kind : {Values::ordinary, Values::special}) {
+        auto x = test_values<T>(n + 1, 1, kind);
+        std::vector<std::uint8_t> bits(mask_bytes(n));
+        for (auto& byte : bits) byte = static_cast<std::uint8_t>(generator());
+        const MaskedSum fast = sum_abs(x.data() + 1, n, bits.data());
+        const MaskedSum slow = reference::sum_abs(x.data() + 1, n, bits.data());
+        ASSERT_TRUE(same(fast.whole, slow.whole)) << n;
+        ASSERT_TRUE(same(fast.kept, slow.kept)) << n;
+        ASSERT_TRUE(same(fast.whole, sum_abs(x.data() + 1, n))) << n;
+        apply_mask(x.data() + 1, n, bits.data());
+        ASSERT_TRUE(same(fast.kept, sum_abs(x.data() + 1, n))) << n;
+      }
+    }
+  });
 }
 
 TYPED_TEST(Reduce, EqualsTheReference) {

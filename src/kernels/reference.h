@@ -166,6 +166,17 @@ double sum_abs(const T* x, std::size_t n) {
 }
 
 template <class T>
+MaskedSum sum_abs(const T* x, std::size_t n, const std::uint8_t* bits) {
+  double whole[kSumLanes] = {}, kept[kSumLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) {
+    const double size = std::abs(static_cast<double>(x[i]));
+    whole[i % kSumLanes] += size;
+    if ((bits[i / 8] >> (i % 8) & 1) != 0) kept[i % kSumLanes] += size;
+  }
+  return {fold(whole), fold(kept)};
+}
+
+template <class T>
 double dot(const T* x, const T* y, std::size_t n) {
   double lanes[kSumLanes] = {};
   for (std::size_t i = 0; i < n; ++i) {
@@ -233,6 +244,15 @@ std::size_t trim(T* x, std::size_t n, T threshold, std::size_t ties) {
     met += tie;
   }
   return met;
+}
+
+// --- rank.h
+
+template <class T>
+std::size_t count_above(const T* x, std::size_t n, T bound) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < n; ++i) count += magnitude(x[i]) > magnitude(bound);
+  return count;
 }
 
 // --- consensus.h
@@ -346,6 +366,10 @@ void approach(const T* from, const T* to, T step, T least, T* out, std::size_t n
 }
 
 // --- dropout.h
+
+inline void draw_bits(std::uint16_t* out, std::size_t n, RandomStream stream, std::uint64_t first) {
+  for (std::size_t j = 0; j < n; ++j) out[first % 8 + j] = draw16(stream, first + j);
+}
 
 inline void keep_mask(std::uint8_t* bits, std::size_t n, RandomStream stream, std::uint64_t first,
                       std::uint64_t threshold) {
