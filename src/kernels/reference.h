@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "kernels/consensus.h"
 #include "kernels/float_format.h"
+#include "kernels/overlap.h"
 #include "kernels/reduce.h"
 #include "kernels/select.h"
 
@@ -328,6 +329,41 @@ void weighted_consensus(std::span<T* const> d, std::span<const T> w, T least, T*
       }
     }
     out[j] = sum / (weight > least ? weight : least);
+  }
+}
+
+// --- overlap.h
+
+template <class T>
+std::size_t taking_part(std::span<T* const> d, T epsilon, std::size_t j) {
+  std::size_t count = 0;
+  for (const T* model : d) count += std::abs(model[j]) > epsilon;
+  return count;
+}
+
+template <class T>
+void merge_overlapping(std::span<T* const> d, std::span<const T> boost, T epsilon, T* out,
+                       std::size_t n, std::size_t first = 0) {
+  for (std::size_t j = first; j < n; ++j) {
+    const std::size_t count = taking_part(d, epsilon, j);
+    T sum = 0, boosted = 0;
+    for (std::size_t i = 0; i < d.size(); ++i) {
+      if (!(std::abs(d[i][j]) > epsilon)) continue;
+      sum = sum + d[i][j];
+      boosted = boost[i] * d[i][j];
+    }
+    out[j] = count == 1 ? boosted : count == 0 ? 0 : sum / static_cast<T>(count);
+  }
+}
+
+template <class T>
+void count_overlap(std::span<T* const> d, T epsilon, std::span<Overlap> counts, std::size_t n,
+                   std::size_t first = 0) {
+  for (std::size_t j = first; j < n; ++j) {
+    const std::size_t count = taking_part(d, epsilon, j);
+    for (std::size_t i = 0; i < d.size(); ++i) {
+      if (std::abs(d[i][j]) > epsilon) ++(count == 1 ? counts[i].alone : counts[i].shared);
+    }
   }
 }
 

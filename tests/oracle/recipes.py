@@ -27,6 +27,7 @@ def all_recipes(stories):
         **outliers(b, s, i),
         **passthrough(b, s, i),
         **vectors(b, s, i),
+        **changes(b, s, i),
         **forms(b, s, i),
     }
 
@@ -273,6 +274,28 @@ def vectors(b, s, i):
             base_model=b,
             parameters={"nuslerp_flatten": False, "nuslerp_row_wise": True},
         ),
+    }
+
+
+def changes(b, s, i):
+    """Methods that judge each change from the base: by distance, variance, overlap, importance."""
+    of = lambda method, models, **more: {
+        "merge_method": method, "models": models, "base_model": b, "parameters": more
+    }
+    both = models(s, i)
+    return {
+        "nearswap": of("nearswap", models(s), t=0.01),
+        "nearswap, base listed": of("nearswap", models(s, b), t=[0.001, 0.1]),
+        "sce": of("sce", both),
+        "sce, selected": of("sce", both, select_topk=0.3),
+        "sce, nearly all": of("sce", models(b, s, i), select_topk=0.95, int8_mask=True),
+        "sce, one model": of("sce", models(s)),
+        "sce, one model selected": of("sce", models(s), select_topk=0.5),
+        "ram": of("ram", both),
+        "ram, most left out": of("ram", models(i, b, s), epsilon=0.05),
+        "ram, one model": of("ram", models(s), epsilon=0.01),
+        "ramplus_tl": of("ramplus_tl", both),
+        "ramplus_tl, all": of("ramplus_tl", both, r=0.7, alpha=100, epsilon=0.03),
     }
 
 

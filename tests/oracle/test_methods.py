@@ -14,7 +14,7 @@ from support.checkpoint import read_checkpoint
 TOLERANCE = 1e-6
 # Selecting methods: the elements whose |delta| lies within rounding of the trim threshold.
 SELECTION = 1e-3
-SELECTING = ("ties", "breadcrumbs", "breadcrumbs_ties")
+SELECTING = ("ties", "breadcrumbs", "breadcrumbs_ties", "sce", "arcee_fusion")
 
 NAMES = list(all_recipes(Path("stories")))
 
