@@ -19,7 +19,7 @@ constexpr std::uint64_t kMaxRecipe = 1 << 20;
 
 // Methods of MergeKit 0.1.5 that are not here: a near name would mislead.
 bool known_elsewhere(std::string_view name) {
-  for (const std::string_view other : {"arcee_fusion", "della", "della_linear"}) {
+  for (const std::string_view other : {"arcee_fusion"}) {
     if (name == other) return true;
   }
   return false;

@@ -27,6 +27,11 @@ METHODS = {
         "per_input": {"weight": [0.3, 0.7], "density": [0.3, 0.7], "gamma": [0.01, 0.2]},
         "parameters": {"rescale": True},
     },
+    "della": {"per_input": {"weight": [0.3, 0.7], "density": [0.3, 0.6]}},
+    "della_linear": {
+        "per_input": {"weight": [0.3, 0.7], "density": [0.3, 0.6]},
+        "parameters": {"rescale_mode": "inverse"},
+    },
     "passthrough": {"parameters": {"scale": 0.3}},
     "model_stock": {},
     "model_stock rows": {"parameters": {"filter_wise": True}},

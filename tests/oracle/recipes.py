@@ -25,6 +25,7 @@ def all_recipes(stories):
         **ties(b, s, i),
         **dare(b, s, i),
         **outliers(b, s, i),
+        **della(b, s, i),
         **passthrough(b, s, i),
         **vectors(b, s, i),
         **changes(b, s, i),
@@ -185,6 +186,24 @@ def outliers(b, s, i):
         "breadcrumbs_ties, rescaled": of(
             "breadcrumbs_ties", models=both, parameters={"rescale": True}
         ),
+    }
+
+
+def della(b, s, i):
+    """Where nothing is left to chance; test_della.py has the rest."""
+    whole = {"parameters": {"density": 1.0, "lambda": 0.9}}
+    listed = {"models": models(s, i, weight=[0.6, -0.3]), "base_model": b}
+    return {
+        "della, density 1": {"merge_method": "della", **listed, **whole},
+        "della_linear, density 1": {"merge_method": "della_linear", **listed, **whole},
+        "della, not normalised": {
+            "merge_method": "della", **listed, "parameters": {"density": 1, "normalize": False}
+        },
+        "della_linear, normalised": {
+            "merge_method": "della_linear", **listed,
+            "parameters": {"density": 1, "normalize": True},
+        },
+        "della, density 0": {"merge_method": "della", **listed, "parameters": {"density": 0}},
     }
 
 

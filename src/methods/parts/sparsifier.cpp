@@ -1,12 +1,8 @@
 #include "methods/parts/sparsifier.h"
 
 #include <algorithm>
-#include <cstring>
-#include <string>
 
-#include "base/hash.h"
-#include "base/random.h"
-#include "kernels/dropout.h"
+#include "kernels/reduce.h"
 #include "methods/parts/selections.h"
 
 namespace merganser::methods {
@@ -83,88 +79,22 @@ class KeepBand final : public Sparsifier<T> {
   bool drops_ = false;
 };
 
-// Masks of a tensor's inputs, kept from one pass to the next: drawing costs more than all else that
-// is done to an element. Blocks do not share bytes, so threads do not meet.
-class MaskCache {
- public:
-  static constexpr std::uint64_t kMaxBytes = std::uint64_t{16} << 20;
-
-  void allocate(std::size_t inputs, std::uint64_t size) {
-    blocks_ = static_cast<std::size_t>((size + kBlock - 1) / kBlock);
-    const std::uint64_t bytes = inputs * blocks_ * kBytes;
-    if (bytes > kMaxBytes) return;  // drawn again in every pass
-    bits_.resize(bytes);
-    drawn_.resize(inputs * blocks_);
-  }
-  std::uint8_t* find(std::size_t input, std::uint64_t first) {
-    return bits_.empty() ? nullptr : bits_.data() + index(input, first) * kBytes;
-  }
-  bool drawn(std::size_t input, std::uint64_t first) const {
-    return !drawn_.empty() && drawn_[index(input, first)] != 0;
-  }
-  void set_drawn(std::size_t input, std::uint64_t first) { drawn_[index(input, first)] = 1; }
-
- private:
-  static constexpr std::size_t kBytes = kBlock / 8;
-  std::size_t index(std::size_t input, std::uint64_t first) const {
-    return input * blocks_ + static_cast<std::size_t>(first / kBlock);
-  }
-
-  std::size_t blocks_ = 0;
-  std::vector<std::uint8_t> bits_;
-  std::vector<std::uint8_t> drawn_;  // by input and block; bytes, so that threads do not meet
-};
+}  // namespace
 
 template <class T>
-class DropAtRandom final : public Sparsifier<T> {
- public:
-  DropAtRandom(const MergeGroup& group, bool again) : masks_(group.tensors.size()) {
-    for (const MergeTensor& tensor : group.tensors) {
-      const std::size_t inputs = tensor.settings.per_input.size();
-      if (again) masks_[draws_.size()].allocate(inputs, tensor.size);
-      std::vector<Draw>& draws = draws_.emplace_back();
-      for (std::size_t i = 0; i < inputs; ++i) {
-        const std::uint64_t stream = hash64(tensor.name + '\n' + std::to_string(tensor.models[i]));
-        draws.push_back(
-            {{group.seed, stream}, keep_threshold(tensor.settings.number("density", i))});
-      }
-    }
+void Sparsifier<T>::norms(const Block<T>& block, Cursor* cursor, std::span<double> whole,
+                          std::span<double> kept) const {
+  for (std::size_t i = 0; i < block.inputs.size(); ++i) {
+    whole[i] = sum_abs<T>(block.inputs[i], block.size);
   }
-
-  void apply(const Block<T>& block, Cursor*) const override {
-    const std::vector<Draw>& draws = draws_[block.tensor];
-    for (std::size_t i = 0; i < draws.size(); ++i) {
-      std::uint8_t bits[mask_bytes(kBlock)] = {};
-      const std::size_t bytes = (block.size + 7) / 8;
-      std::uint8_t* kept = masks_[block.tensor].find(i, block.first);
-      if (masks_[block.tensor].drawn(i, block.first)) {
-        std::memcpy(bits, kept, bytes);
-      } else {
-        keep_mask(bits, block.size, draws[i].stream, block.first, draws[i].threshold);
-        if (kept != nullptr) {
-          std::memcpy(kept, bits, bytes);
-          masks_[block.tensor].set_drawn(i, block.first);
-        }
-      }
-      apply_mask<T>(block.inputs[i], block.size, bits);
-    }
+  apply(block, cursor);
+  for (std::size_t i = 0; i < block.inputs.size(); ++i) {
+    kept[i] = sum_abs<T>(block.inputs[i], block.size);
   }
+}
 
-  bool drops(std::size_t tensor) const override {
-    const auto keeps_all = [](const Draw& draw) { return draw.threshold == keep_threshold(1); };
-    return !std::all_of(draws_[tensor].begin(), draws_[tensor].end(), keeps_all);
-  }
-
- private:
-  struct Draw {
-    RandomStream stream;
-    std::uint64_t threshold;
-  };
-  std::vector<std::vector<Draw>> draws_;
-  mutable std::vector<MaskCache> masks_;  // a memory of what is drawn, not part of the result
-};
-
-}  // namespace
+template class Sparsifier<float>;
+template class Sparsifier<double>;
 
 template <class T>
 std::unique_ptr<Sparsifier<T>> keep_all() {
@@ -191,18 +121,11 @@ std::unique_ptr<Sparsifier<T>> trim_both_tails(const MergeGroup& group) {
   return std::make_unique<KeepBand<T>>(group, bands);
 }
 
-template <class T>
-std::unique_ptr<Sparsifier<T>> drop_at_random(const MergeGroup& group, bool again) {
-  return std::make_unique<DropAtRandom<T>>(group, again);
-}
-
 template std::unique_ptr<Sparsifier<float>> keep_all();
 template std::unique_ptr<Sparsifier<double>> keep_all();
 template std::unique_ptr<Sparsifier<float>> trim_by_magnitude(const MergeGroup&);
 template std::unique_ptr<Sparsifier<double>> trim_by_magnitude(const MergeGroup&);
 template std::unique_ptr<Sparsifier<float>> trim_both_tails(const MergeGroup&);
 template std::unique_ptr<Sparsifier<double>> trim_both_tails(const MergeGroup&);
-template std::unique_ptr<Sparsifier<float>> drop_at_random(const MergeGroup&, bool);
-template std::unique_ptr<Sparsifier<double>> drop_at_random(const MergeGroup&, bool);
 
 }  // namespace merganser::methods

@@ -1,6 +1,6 @@
 // How task vectors lose entries before they are added: not at all, by magnitude (TIES,
-// Breadcrumbs), at random (DARE). A sparsifier works on all inputs of a group and may ask for
-// passes of its own.
+// Breadcrumbs), at random (DARE), at random by magnitude (DELLA). A sparsifier works on all inputs
+// of a group and may ask for passes of its own.
 #pragma once
 
 #include <memory>
@@ -29,6 +29,9 @@ class Sparsifier {
     return nullptr;
   }
   virtual void apply(const Block<T>&, Cursor*) const {}
+  // The L1 norms of each input of the block before and after apply(); the inputs may be spoilt.
+  virtual void norms(const Block<T>& block, Cursor* cursor, std::span<double> whole,
+                     std::span<double> kept) const;
   // False where apply() leaves this tensor's inputs whole.
   virtual bool drops(std::size_t /*tensor*/) const { return true; }
 };
@@ -54,5 +57,17 @@ std::unique_ptr<Sparsifier<T>> trim_both_tails(const MergeGroup& group);
 // called in more than one pass, so drawn masks are worth keeping.
 template <class T>
 std::unique_ptr<Sparsifier<T>> drop_at_random(const MergeGroup& group, bool again);
+
+enum class Compensation {
+  none,
+  inverse,  // what is kept is divided by its own probability
+};
+
+// Keeps the entry of magnitude rank r = 1..n of a row, a row being of the last axis, with
+// probability density - epsilon + 2 epsilon (r - 1) / (n - 1): by the same streams, hence for
+// epsilon = 0 what drop_at_random() keeps. Density 0 and 1 are exempt. DELLA, Deep et al. 2024.
+// For blocks of whole rows.
+template <class T>
+std::unique_ptr<Sparsifier<T>> drop_by_rank(const MergeGroup& group, bool again, Compensation);
 
 }  // namespace merganser::methods

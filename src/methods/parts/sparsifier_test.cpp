@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "kernels/reduce.h"
 
 namespace merganser::methods {
 namespace {
@@ -38,7 +39,7 @@ std::vector<std::vector<float>> apply(const Sparsifier<float>& sparsifier, std::
     block.first = first;
     block.size = std::min(kBlock, size - first);
     block.inputs = pointers;
-    sparsifier.apply(block, nullptr);
+    sparsifier.apply(block, sparsifier.cursor(0, 0).get());
   }
   return data;
 }
@@ -62,6 +63,51 @@ TEST(DropAtRandom, RememberedMasksAreTheDrawnOnes) {
   const auto remembering = drop_at_random<float>(group_of(size, {0.5, 0.1}), true);
   const auto expected = apply(*fresh, 2, size, 2);
   for (int pass = 0; pass < 3; ++pass) EXPECT_EQ(apply(*remembering, 2, size, 2), expected);
+}
+
+// Norms draw the masks, apply() finds them.
+template <class Make>
+void expect_remembered(Make make) {
+  const std::size_t rows = 3, size = rows * 1001;
+  MergeGroup group = group_of(size, {0.5, 0.2});
+  group.tensors[0].shape = {rows, 1001};
+  for (auto& input : group.tensors[0].settings.per_input) input["epsilon"] = 0.1;
+  std::vector<float> x(size);
+  for (std::size_t i = 0; i < size; ++i) x[i] = static_cast<float>(i * 7919 % size) - 1000;
+  const auto run = [&](const Sparsifier<float>& sparsifier, bool norms) {
+    std::vector<float> a = x, b = x;
+    float* inputs[] = {a.data(), b.data()};
+    Block<float> block;
+    block.size = size;
+    block.inputs = inputs;
+    std::vector<double> whole(2), kept(2);
+    const auto cursor = sparsifier.cursor(0, 0);
+    if (norms) sparsifier.norms(block, cursor.get(), whole, kept);
+    a = b = x;
+    sparsifier.apply(block, cursor.get());
+    if (norms) {
+      EXPECT_EQ(whole[0], sum_abs(x.data(), size));
+      EXPECT_EQ(kept[0], sum_abs(a.data(), size));
+      EXPECT_EQ(kept[1], sum_abs(b.data(), size));
+    }
+    return std::pair(a, b);
+  };
+  EXPECT_EQ(run(*make(group, true), true), run(*make(group, false), false));
+}
+
+TEST(RandomSparsifiers, RememberMasksFromNormsOn) {
+  const auto by_rank = [](const MergeGroup& group, bool again) {
+    return drop_by_rank<float>(group, again, Compensation::none);
+  };
+  expect_remembered(by_rank);
+}
+
+TEST(DropByRank, TellsWhetherItDropsAnything) {
+  MergeGroup group = group_of(10, {1, 0});
+  for (auto& input : group.tensors[0].settings.per_input) input["epsilon"] = 0.1;
+  EXPECT_TRUE(drop_by_rank<float>(group, false, Compensation::none)->drops(0));
+  group.tensors[0].settings.per_input.pop_back();
+  EXPECT_FALSE(drop_by_rank<float>(group, false, Compensation::none)->drops(0));
 }
 
 TEST(DropAtRandom, TellsWhetherItDropsAnything) {

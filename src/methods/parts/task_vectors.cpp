@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "kernels/blend.h"
-#include "kernels/reduce.h"
 #include "methods/parts/block_sums.h"
 
 namespace merganser::methods {
@@ -76,13 +75,9 @@ class TaskVectors final : public Merger<T> {
       trimmed.started = true;
     }
     if (stage_ == Stage::norms) {
-      double* row = trimmed.sums.append();
       const std::size_t inputs = block.inputs.size();
-      for (std::size_t i = 0; i < inputs; ++i) row[i] = sum_abs<T>(block.inputs[i], block.size);
-      sparsifier_->apply(block, trimmed.cursor.get());
-      for (std::size_t i = 0; i < inputs; ++i) {
-        row[inputs + i] = sum_abs<T>(block.inputs[i], block.size);
-      }
+      const std::span<double> row(trimmed.sums.append(), 2 * inputs);
+      sparsifier_->norms(block, trimmed.cursor.get(), row.first(inputs), row.last(inputs));
     } else {
       weigh(block, trimmed.cursor.get());
       count_signs<T>(block.inputs, options_.by_count, trimmed.signs, block.size);
@@ -269,8 +264,13 @@ Parameter rescale_parameter(bool fallback) {
 }
 
 Parameter rescale_mode_parameter() {
+  return rescale_mode_parameter(
+      "l1: by the ratio of L1 norms (MergeKit); inverse: by 1/density (the paper).");
+}
+
+Parameter rescale_mode_parameter(std::string_view summary) {
   return {.name = "rescale_mode",
-          .summary = "l1: by the ratio of L1 norms (MergeKit); inverse: by 1/density (the paper).",
+          .summary = summary,
           .type = ParameterType::choice,
           .fallback = Value{"l1"},
           .choices = {"l1", "inverse"}};

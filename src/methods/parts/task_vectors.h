@@ -44,6 +44,7 @@ Parameter lambda_parameter();
 Parameter int8_mask_parameter();  // accepted; never had an effect on numbers
 Parameter rescale_parameter(bool fallback);
 Parameter rescale_mode_parameter();
+Parameter rescale_mode_parameter(std::string_view summary);  // where `inverse` is another's
 Parameter vote_parameter();
 Parameter zero_sign_parameter();
 
