@@ -45,7 +45,7 @@ check-all: test  ## test, and Clang, more sanitizers, fuzz corpora, the slow com
 	done
 	@scripts/build.sh fuzz
 	@scripts/replay_fuzz.sh
-	@ORACLE=$${ORACLE:-1} scripts/run_pytest.sh
+	@ORACLE=$${ORACLE:-1} MERGANSER_RECIPES=$${MERGANSER_RECIPES:-800} scripts/run_pytest.sh
 
 bench: build  ## measures speed and memory on generated checkpoints of 1.1 billion parameters
 	@echo "== bench"

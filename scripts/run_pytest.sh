@@ -22,7 +22,7 @@ done
 if [[ $oracle == 1 ]]; then
   tests/setup_venv.sh --oracle build/venv
   export MERGANSER_REQUIRE_ORACLE=1
-  folders+=(oracle)
+  folders+=(oracle differential)
 else
   tests/setup_venv.sh build/venv
   echo "== left out: the comparisons with MergeKit and transformers (ORACLE=1 runs them)"

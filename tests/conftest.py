@@ -10,6 +10,20 @@ from support.checkpoint import read_checkpoint
 from support.recipe import write_recipe
 
 
+FEW_RECIPES = 60
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("differential")
+    group.addoption(
+        "--recipes",
+        type=int,
+        default=int(os.environ.get("MERGANSER_RECIPES", FEW_RECIPES)),
+        help=f"generated recipes to compare with MergeKit ({FEW_RECIPES}, or MERGANSER_RECIPES)",
+    )
+    group.addoption("--case", action="append", help="compare this one, as ties-17 (repeatable)")
+
+
 @pytest.fixture(scope="session", autouse=False)
 def merganser():
     """The program's path. Missing is a failure: a suite that skips itself proves nothing."""

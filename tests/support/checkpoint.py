@@ -38,11 +38,12 @@ def llama_config(layers=2, hidden=8, vocab=16, dtype=np.float32, tied=False, **e
 
 def llama_shapes(config):
     hidden, wide = config["hidden_size"], config["intermediate_size"]
+    grouped = hidden // config["num_attention_heads"] * config["num_key_value_heads"]
     shapes = {"model.embed_tokens.weight": (config["vocab_size"], hidden)}
     for layer in range(config["num_hidden_layers"]):
         prefix = f"model.layers.{layer}."
-        for name in "qkvo":
-            shapes[f"{prefix}self_attn.{name}_proj.weight"] = (hidden, hidden)
+        for name, rows in {"q": hidden, "k": grouped, "v": grouped, "o": hidden}.items():
+            shapes[f"{prefix}self_attn.{name}_proj.weight"] = (rows, hidden)
         shapes[prefix + "mlp.gate_proj.weight"] = (wide, hidden)
         shapes[prefix + "mlp.up_proj.weight"] = (wide, hidden)
         shapes[prefix + "mlp.down_proj.weight"] = (hidden, wide)
