@@ -10,3 +10,9 @@ find_library(HWY_LIBRARY hwy REQUIRED)
 add_library(hwy::hwy UNKNOWN IMPORTED)
 set_target_properties(hwy::hwy PROPERTIES
   IMPORTED_LOCATION ${HWY_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${HWY_INCLUDE_DIR})
+
+# Only its C++ header is used. (The package's own config finds the C library as well.)
+find_path(KISSFFT_INCLUDE_DIR kissfft/kissfft.hh REQUIRED)
+add_library(kissfft::header INTERFACE IMPORTED)
+set_target_properties(kissfft::header PROPERTIES
+  INTERFACE_INCLUDE_DIRECTORIES ${KISSFFT_INCLUDE_DIR})
