@@ -188,3 +188,15 @@ def test_cosine_of_the_model(run, abc, mode, alpha):
 
     # Divided by the range, an error of the cosines grows.
     compare(ours, expected, (a, b), TOLERANCE / min(1, values.max() - values.min()))
+
+
+def test_geometric_median(run, mecha):
+    base = tensors(0)
+    inputs = [fine_tuned(base, seed, scale) for seed, scale in enumerate((0.02, 0.05, 0.5, 0.03))]
+    # Its distances are summed up in f32, ours in f64.
+    compare(
+        run("geometric_median", None, inputs),
+        lambda *arrays: mecha("ties.geometric_median", *arrays),
+        inputs,
+        1e-4,
+    )
