@@ -1,52 +1,26 @@
 // A + alpha times the part of B - C that is perpendicular to A - C: what B learned and A did not.
 #include <algorithm>
-#include <array>
 
 #include "kernels/blend.h"
-#include "kernels/reduce.h"
 #include "methods/parts/add_to_first.h"
-#include "methods/parts/block_sums.h"
+#include "methods/parts/difference_products.h"
 
 namespace merganser::methods {
 namespace {
 
 template <class T>
-class AddPerpendicular final : public Merger<T> {
+class AddPerpendicular final : public DifferenceProducts<T> {
  public:
-  explicit AddPerpendicular(MergeGroup group) : sums_(group.tensors.size()) {
+  explicit AddPerpendicular(const MergeGroup& group) : DifferenceProducts<T>(group) {
     for (const MergeTensor& tensor : group.tensors) {
       alpha_.push_back(static_cast<T>(tensor.settings.number("alpha")));
     }
   }
 
-  std::optional<typename Merger<T>::Pass> next_pass() const override {
-    if (reduced_) return std::nullopt;
-    return Merger<T>::Pass::full;
-  }
-
-  std::unique_ptr<Partial> partial(std::size_t) const override {
-    return std::make_unique<BlockSums>(2);
-  }
-
-  void reduce(const Block<T>& block, Partial& partial) const override {
-    T *a = block.inputs[kA], *b = block.inputs[kB];
-    subtract<T>(a, block.base, a, block.size);
-    subtract<T>(b, block.base, b, block.size);
-    double* row = static_cast<BlockSums&>(partial).append();
-    row[0] = dot<T>(a, a, block.size);
-    row[1] = dot<T>(a, b, block.size);
-  }
-
-  void fold(std::size_t tensor, std::span<const std::unique_ptr<Partial>> chunks) override {
-    for (const auto& chunk : chunks) static_cast<const BlockSums&>(*chunk).add_to(sums_[tensor]);
-  }
-
-  void end_pass() override { reduced_ = true; }
-
   void write(const Block<T>& block, Cursor*, T* out) const override {
     const T* a = block.inputs[kA];
     T* b = block.inputs[kB];
-    if (sums_[block.tensor][0] == 0) {
+    if (this->products(block.tensor)(0, 0) == 0) {
       std::copy_n(a, block.size, out);
       return;
     }
@@ -64,13 +38,11 @@ class AddPerpendicular final : public Merger<T> {
  private:
   // The factor of A - C that is taken from B - C.
   double projection(std::size_t tensor) const {
-    const auto [norm2, product] = sums_[tensor];
-    return norm2 == 0 ? 0 : product / norm2;
+    const Gram& products = this->products(tensor);
+    return products(0, 0) == 0 ? 0 : products(0, 1) / products(0, 0);
   }
 
   std::vector<T> alpha_;
-  std::vector<std::array<double, 2>> sums_;  // |A - C|^2, (A - C).(B - C)
-  bool reduced_ = false;
 };
 
 Outline outline(const MergeTensor& tensor) { return add_to_first_outline(tensor, 2); }
