@@ -200,3 +200,14 @@ def test_geometric_median(run, mecha):
         inputs,
         1e-4,
     )
+
+
+@pytest.mark.parametrize("width, offset", [(0.4, 0), (0.5, 0.25), (0.4, 0.8), (-0.3, 0.2), (0.9, -1.3)])
+def test_tensor_sum(run, mecha, abc, width, offset):
+    a, b, _ = abc
+    compare(
+        run("tensor_sum", a, [b], width=width, offset=offset),
+        lambda a, b: mecha("slicing.tensor_sum", a, b, width=width, offset=offset),
+        (a, b),
+        0,
+    )
