@@ -71,6 +71,15 @@ def targets(results):
         rows.append(["the same, a model twice as large", f"≤ {RSS_ANON / MIB:.0f} MiB, the same",
                      f"{value / MIB:.0f} MiB, at most {worst:.2f} times the smaller model's",
                      verdict(value <= RSS_ANON and worst <= 1.1)])
+    matrices = results.get("spectral", {})
+    for row in matrices.get("rows", []):
+        rows.append([f"{row['method']}, {row['differences']}, beside LAPACK",
+                     f"≥ {row['target']} times", f"{row['times']:.1f} times",
+                     verdict(row["times"] >= row["target"])])
+    if matrices.get("wudi"):
+        row = matrices["wudi"]
+        rows.append(["an iteration of WUDI, beside FusionBench", f"≥ {row['target']} times",
+                     f"{row['times']:.0f} times", verdict(row["times"] >= row["target"])])
     for name, row in results.get("mergekit", {}).get("merges", {}).items():
         value = row["mergekit"]["wall"] / row["none"]["wall"]
         rows.append([f"{MERGES[name].title}, against MergeKit", f"≥ {MERGEKIT[name]} times",
@@ -189,6 +198,23 @@ def markdown(results):
              f"{row['mergekit']['wall'] / row['xxh3']['wall']:.1f}",
              f"{row['mergekit']['peak_anon'] / MIB:.0f}", f"{row['mergekit']['peak_rss'] / MIB:.0f}"]
             for name, row in kit["merges"].items()])
+
+    matrices = results.get("spectral")
+    if matrices:
+        out += ["## Methods on matrices", "",
+                f"A base and four models of one f32 matrix, {matrices['size']} x "
+                f"{matrices['size']}; merganser as a whole program (BLAS: {matrices['blas']}), "
+                "LAPACK's arithmetic alone through NumPy. Memory is what `merganser plan` states.",
+                ""]
+        out += table(["method", "differences", "merganser, s", "LAPACK, s", "times",
+                      "memory, MiB"], [
+            [row["method"], row["differences"], f"{row['ours']:.2f}", f"{row['lapack']:.2f}",
+             f"{row['times']:.1f}", f"{row['memory'] / MIB:.0f}"] for row in matrices["rows"]])
+        if matrices["wudi"]:
+            row = matrices["wudi"]
+            out += [f"An iteration of WUDI on {matrices['wudi_size']} x {matrices['wudi_size']}: "
+                    f"{1000 * row['ours']:.1f} ms, as FusionBench writes it in torch "
+                    f"{1000 * row['theirs']:.0f} ms.", ""]
 
     if results.get("start_up"):
         out += ["## Start-up", "",

@@ -20,6 +20,7 @@ import make_inputs
 import measure
 import mergekit
 import report
+import spectral
 from methods import MERGEKIT, MERGES
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -268,6 +269,14 @@ class Bench:
                 self.results["start_up"][title] = walls[1:]
                 say(f"  {title}: {1000 * statistics.median(walls[1:]):.1f} ms")
 
+    def spectral(self):
+        size = 512 if self.options.quick else 4096
+        try:
+            self.results["spectral"] = spectral.run(
+                self.options.program, sys.executable, self.work, size, 1, say)
+        except (subprocess.CalledProcessError, OSError) as error:
+            self.fail(f"methods on matrices: {error}")
+
     def write(self):
         (self.work / "results.json").write_text(json.dumps(self.results, indent=1) + "\n")
         place = HERE / "RESULTS.md" if self.options.whole else self.work / "RESULTS.md"
@@ -293,6 +302,8 @@ class Bench:
             self.merges()
         if "mergekit" in parts:
             self.mergekit()
+        if "spectral" in parts:
+            self.spectral()
         if "memory" in parts:
             self.memory()
         self.write()
@@ -306,7 +317,7 @@ def parse():
     parser.add_argument("--only", action="append", choices=MERGES, metavar="METHOD",
                         help=f"these merges only, nothing else: {', '.join(MERGES)} (repeatable)")
     parser.add_argument("--part", action="append", dest="parts",
-                        choices=("merges", "mergekit", "memory", "start-up"),
+                        choices=("merges", "mergekit", "spectral", "memory", "start-up"),
                         help="these parts only (repeatable; with --only: merges)")
     parser.add_argument("--runs", type=int, metavar="N", help="timed runs of each (5)")
     parser.add_argument("--hash", action="append", choices=BENCH_HASHES, metavar="NAME",
