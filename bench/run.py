@@ -348,7 +348,7 @@ def parse():
     if not options.parts:
         options.parts = ["merges"]
         if not options.only:
-            options.parts += ["start-up", "mergekit"] + ([] if options.quick else ["memory"])
+            options.parts += ["start-up", "mergekit", "spectral"] + ([] if options.quick else ["memory"])
     options.work = options.work.resolve()
     options.program = options.program.absolute()
     options.venv = options.venv.absolute()
