@@ -17,20 +17,7 @@ namespace {
 
 constexpr std::uint64_t kMaxRecipe = 1 << 20;
 
-// Methods of MergeKit 0.1.5 that are not here: a near name would mislead.
-bool known_elsewhere(std::string_view name) {
-  for (const std::string_view other : {"arcee_fusion"}) {
-    if (name == other) return true;
-  }
-  return false;
-}
-
 Error unknown_method(const std::string& name) {
-  if (known_elsewhere(name)) {
-    return Error(ErrorKind::unsupported,
-                 fmt::format("merge method '{}' is MergeKit's and not in this version yet", name))
-        .hint("merganser methods lists those that are");
-  }
   return Error(ErrorKind::recipe, fmt::format("merge method '{}' is unknown", name))
       .hint(suggestion(name, method_names()));
 }

@@ -17,6 +17,7 @@
 #include "base/dtype.h"
 #include "base/random.h"
 #include "kernels/consensus.h"
+#include "kernels/exp_log.h"
 #include "kernels/float_format.h"
 #include "kernels/overlap.h"
 #include "kernels/reduce.h"
@@ -387,6 +388,34 @@ std::size_t variance(std::span<T* const> x, T* out, std::size_t n, std::size_t b
     nonzero += out[j] != 0;
   }
   return nonzero;
+}
+
+// --- softmax.h
+
+inline double divergence_term(double x, double share_x, double y, double share_y, double least) {
+  const double p = exp_log::exp(x) * share_x + least, q = exp_log::exp(y) * share_y + least;
+  return p * exp_log::log(p / q);
+}
+
+template <class T>
+double softmax_divergence(const T* x, const T* y, std::size_t n, double least) {
+  if (n == 0) return 0;
+  double most[2], sums[2];
+  for (const int side : {0, 1}) {
+    const T* v = side == 0 ? x : y;
+    double lanes[kSumLanes] = {};
+    most[side] = -std::numeric_limits<double>::infinity();
+    for (std::size_t i = 0; i < n; ++i) most[side] = v[i] > most[side] ? v[i] : most[side];
+    for (std::size_t i = 0; i < n; ++i) lanes[i % kSumLanes] += exp_log::exp(v[i] - most[side]);
+    sums[side] = fold(lanes);
+  }
+  if (!(sums[0] > 0 && sums[1] > 0)) return std::numeric_limits<double>::quiet_NaN();
+  double lanes[kSumLanes] = {};
+  for (std::size_t i = 0; i < n; ++i) {
+    lanes[i % kSumLanes] +=
+        divergence_term(x[i] - most[0], 1 / sums[0], y[i] - most[1], 1 / sums[1], least);
+  }
+  return fold(lanes);
 }
 
 // --- approach.h

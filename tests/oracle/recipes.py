@@ -313,6 +313,8 @@ def changes(b, s, i):
         "ram": of("ram", both),
         "ram, most left out": of("ram", models(i, b, s), epsilon=0.05),
         "ram, one model": of("ram", models(s), epsilon=0.01),
+        "arcee_fusion": of("arcee_fusion", models(s)),
+        "arcee_fusion, base listed": of("arcee_fusion", models(i, b)),
         "ramplus_tl": of("ramplus_tl", both),
         "ramplus_tl, all": of("ramplus_tl", both, r=0.7, alpha=100, epsilon=0.03),
     }
