@@ -20,41 +20,56 @@ namespace {
 
 #if HWY_TARGET == HWY_SCALAR
 
-template <class T>
-std::size_t count_above(const T* x, std::size_t n, T bound) {
-  return reference::count_above(x, n, bound);
+template <bool kEqual, class T>
+std::size_t count(const T* x, std::size_t n, T bound) {
+  return reference::count_magnitudes<kEqual>(x, n, bound);
 }
 
 #else
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <class T>
-std::size_t count_above(const T* x, std::size_t n, T bound) {
+// |x| > bound, or == bound.
+template <bool kEqual, class T>
+std::size_t count(const T* x, std::size_t n, T bound) {
   const hn::ScalableTag<T> d;
   const hn::RebindToSigned<decltype(d)> di;
   const std::size_t lanes = hn::Lanes(d);
-  const auto limit = hn::BitCast(di, hn::Set(d, bound));
+  const auto limit = hn::BitCast(di, hn::Abs(hn::Set(d, bound)));
+  const auto matches = [&](auto magnitude) {
+    if constexpr (kEqual) {
+      return hn::VecFromMask(di, hn::Eq(magnitude, limit));
+    } else {
+      return hn::VecFromMask(di, hn::Gt(magnitude, limit));
+    }
+  };
   // Lanes count down; two vectors at a time.
   auto even = hn::Zero(di), odd = even;
   std::size_t i = 0;
   for (; i + 2 * lanes <= n; i += 2 * lanes) {
     const auto a = hn::BitCast(di, hn::Abs(hn::LoadU(d, x + i)));
     const auto b = hn::BitCast(di, hn::Abs(hn::LoadU(d, x + i + lanes)));
-    even = hn::Add(even, hn::VecFromMask(di, hn::Gt(a, limit)));
-    odd = hn::Add(odd, hn::VecFromMask(di, hn::Gt(b, limit)));
+    even = hn::Add(even, matches(a));
+    odd = hn::Add(odd, matches(b));
   }
   const auto total = hn::GetLane(hn::SumOfLanes(di, hn::Add(even, odd)));
-  return static_cast<std::size_t>(-total) + reference::count_above(x + i, n - i, bound);
+  return static_cast<std::size_t>(-total) +
+         reference::count_magnitudes<kEqual>(x + i, n - i, bound);
 }
 
 #endif
 
-std::size_t CountF32(const float* x, std::size_t n, float bound) {
-  return count_above(x, n, bound);
+std::size_t AboveF32(const float* x, std::size_t n, float bound) {
+  return count<false>(x, n, bound);
 }
-std::size_t CountF64(const double* x, std::size_t n, double bound) {
-  return count_above(x, n, bound);
+std::size_t AboveF64(const double* x, std::size_t n, double bound) {
+  return count<false>(x, n, bound);
+}
+std::size_t EqualF32(const float* x, std::size_t n, float bound) {
+  return count<true>(x, n, bound);
+}
+std::size_t EqualF64(const double* x, std::size_t n, double bound) {
+  return count<true>(x, n, bound);
 }
 
 }  // namespace
@@ -65,31 +80,56 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace merganser {
 
-HWY_EXPORT(CountF32);
-HWY_EXPORT(CountF64);
+HWY_EXPORT(AboveF32);
+HWY_EXPORT(AboveF64);
+HWY_EXPORT(EqualF32);
+HWY_EXPORT(EqualF64);
 
 namespace {
 
 template <class T>
 std::size_t count_above(const T* x, std::size_t n, T bound) {
   if constexpr (std::is_same_v<T, float>) {
-    return HWY_DYNAMIC_DISPATCH(CountF32)(x, n, bound);
+    return HWY_DYNAMIC_DISPATCH(AboveF32)(x, n, bound);
   } else {
-    return HWY_DYNAMIC_DISPATCH(CountF64)(x, n, bound);
+    return HWY_DYNAMIC_DISPATCH(AboveF64)(x, n, bound);
   }
+}
+
+template <class T>
+std::size_t count_equal(const T* x, std::size_t n, T bound) {
+  if constexpr (std::is_same_v<T, float>) {
+    return HWY_DYNAMIC_DISPATCH(EqualF32)(x, n, bound);
+  } else {
+    return HWY_DYNAMIC_DISPATCH(EqualF64)(x, n, bound);
+  }
+}
+
+template <class T>
+std::size_t count_below(const T* x, std::size_t n, T bound) {
+  const auto magnitude = reference::magnitude(bound);
+  if (magnitude == 0) return 0;
+  return n - count_above(x, n, std::bit_cast<T>(static_cast<decltype(magnitude)>(magnitude - 1)));
 }
 
 }  // namespace
 
 template <class T>
 std::size_t rank_of(const T* x, std::size_t n, std::size_t i) {
-  const auto own = reference::magnitude(x[i]);
-  std::size_t below = i - count_above(x, i, std::bit_cast<T>(own));  // before i: equal ones, too
-  if (own != 0) {
-    const T next_smaller = std::bit_cast<T>(static_cast<decltype(own)>(own - 1));
-    below += n - i - 1 - count_above(x + i + 1, n - i - 1, next_smaller);
+  // Before i equal ones count, too.
+  return i - count_above(x, i, x[i]) + count_below(x + i + 1, n - i - 1, x[i]) + 1;
+}
+
+template <class T>
+void rank_equals(const T* x, std::size_t n, std::span<const std::uint32_t> entries,
+                 std::uint32_t* ranks) {
+  if (entries.empty()) return;
+  std::size_t rank = count_below(x, n, x[entries[0]]) + 1, counted = 0;
+  for (std::size_t k = 0; k < entries.size(); ++k) {
+    rank += count_equal(x + counted, entries[k] - counted, x[entries[k]]);
+    counted = entries[k];
+    ranks[k] = static_cast<std::uint32_t>(rank);
   }
-  return below + 1;
 }
 
 // A radix sort by 8 bits at a time, the lowest first; digits that all have in common are skipped.
@@ -128,6 +168,10 @@ template void rank_magnitudes(const float*, std::size_t, std::uint32_t*, RankScr
 template void rank_magnitudes(const double*, std::size_t, std::uint32_t*, RankScratch<double>&);
 template std::size_t rank_of(const float*, std::size_t, std::size_t);
 template std::size_t rank_of(const double*, std::size_t, std::size_t);
+template void rank_equals(const float*, std::size_t, std::span<const std::uint32_t>,
+                          std::uint32_t*);
+template void rank_equals(const double*, std::size_t, std::span<const std::uint32_t>,
+                          std::uint32_t*);
 
 }  // namespace merganser
 #endif

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace merganser {
@@ -26,5 +27,10 @@ void rank_magnitudes(const T* x, std::size_t n, std::uint32_t* ranks, RankScratc
 // Of x[i] alone.
 template <class T>
 std::size_t rank_of(const T* x, std::size_t n, std::size_t i);
+
+// Of some entries of one and the same magnitude, in ascending order.
+template <class T>
+void rank_equals(const T* x, std::size_t n, std::span<const std::uint32_t> entries,
+                 std::uint32_t* ranks);
 
 }  // namespace merganser

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -144,22 +145,33 @@ class Row {
     }
     for (std::size_t bin = 1; bin < kRankBins; ++bin) {
       if (heads[bin] == kNone) continue;
+      std::uint32_t* chain = room(scratch_.chain, ambiguous.size());
       std::size_t wanted = 0;
-      const auto each = [&](auto act) {
-        for (std::uint32_t k = heads[bin]; k != kNone; k = next[k]) act(ambiguous[k]);
-      };
-      each([&](std::uint32_t) { ++wanted; });
-      if (wanted <= kFewOfBin) {
-        each([&](std::uint32_t i) { settle(i, rank_of(x_, n_, i)); });
-        continue;
-      }
-      const Members members = gather(static_cast<std::uint8_t>(bin), wanted);
+      for (std::uint32_t k = heads[bin]; k != kNone; k = next[k]) chain[wanted++] = ambiguous[k];
+      resolve_bin(bin, {chain, wanted});
+    }
+  }
+
+  void resolve_bin(std::size_t bin, std::span<const std::uint32_t> entries) {
+    const auto magnitude = [this](std::uint32_t i) { return reference::magnitude(x_[i]); };
+    const auto equals_first = [&](std::uint32_t i) {
+      return magnitude(i) == magnitude(entries[0]);
+    };
+    if (std::all_of(entries.begin(), entries.end(), equals_first)) {
+      // Fine-tunes stored in 16 bits have few different magnitudes.
+      std::uint32_t* ranks = room(scratch_.ranks, entries.size());
+      rank_equals(x_, n_, entries, ranks);
+      for (std::size_t k = 0; k < entries.size(); ++k) settle(entries[k], ranks[k]);
+    } else if (entries.size() <= kFewOfBin) {
+      for (const std::uint32_t i : entries) settle(i, rank_of(x_, n_, i));
+    } else {
+      const Members members = gather(static_cast<std::uint8_t>(bin), entries.size());
       const auto before = static_cast<std::size_t>(before_[bin]);
       std::size_t place = 0;
-      each([&](std::uint32_t i) {
+      for (const std::uint32_t i : entries) {
         while (members.entries[place] != i) ++place;
         settle(i, before + members.rank(place));
-      });
+      }
     }
   }
 
@@ -168,28 +180,19 @@ class Row {
     const std::uint32_t* entries = nullptr;
     const T* magnitudes = nullptr;
     std::size_t count = 0;
-    bool sorted = false;                   // the magnitudes ascend
-    const std::uint32_t* ranks = nullptr;  // or null: not worked out
+    const std::uint32_t* ranks = nullptr;  // null: not worked out
 
     std::size_t rank(std::size_t place) const {
-      if (sorted) return place + 1;
       return ranks != nullptr ? ranks[place] : rank_of(magnitudes, count, place);
     }
   };
 
-  // Fine-tunes stored in 16 bits have many bins of one value, which are sorted as they are.
   Members gather(std::uint8_t bin, std::size_t wanted) {
     std::uint32_t* entries = room(scratch_.members, n_ + 3);
     T* magnitudes = room(scratch_.magnitudes, n_);
-    Members members{entries, magnitudes, find_members(bins_, n_, bin, entries), true};
-    auto last = reference::magnitude(T{0});
-    for (std::size_t k = 0; k < members.count; ++k) {
-      const auto magnitude = reference::magnitude(x_[entries[k]]);
-      magnitudes[k] = std::bit_cast<T>(magnitude);
-      members.sorted &= last <= magnitude;
-      last = magnitude;
-    }
-    if (!members.sorted && wanted > kManyOfBin) {
+    Members members{entries, magnitudes, find_members(bins_, n_, bin, entries)};
+    for (std::size_t k = 0; k < members.count; ++k) magnitudes[k] = std::abs(x_[entries[k]]);
+    if (wanted > kManyOfBin) {
       std::uint32_t* ranks = room(scratch_.ranks, members.count);
       rank_magnitudes(magnitudes, members.count, ranks, scratch_.sort);
       members.ranks = ranks;

@@ -30,7 +30,7 @@ template <class T>
 struct RankDropoutScratch {
   std::vector<std::uint64_t> kept, undecided;  // a bit an entry
   std::vector<std::uint8_t> bins;              // of each entry
-  std::vector<std::uint32_t> ambiguous, next;
+  std::vector<std::uint32_t> ambiguous, next, chain;
   std::vector<std::uint32_t> members, ranks;  // of a bin
   std::vector<T> magnitudes;
   RankScratch<T> sort;

@@ -58,6 +58,30 @@ TYPED_TEST(Rank, OneRankEqualsAStableSort) {
   });
 }
 
+TYPED_TEST(Rank, RanksOfEqualsEqualAStableSort) {
+  using T = TypeParam;
+  on_every_target([] {
+    for (const std::size_t n : {1u, 2u, 33u, 129u, 1037u}) {
+      for (const auto& distribution : rank_distributions<T>()) {
+        const auto x = distribution.make(n);
+        const auto all = sorted_ranks(x);
+        for (const std::size_t of : {std::size_t{0}, n / 3, n - 1}) {
+          std::vector<std::uint32_t> entries, expected;
+          for (std::uint32_t i = 0; i < n; ++i) {
+            const bool equal = std::abs(x[i]) == std::abs(x[of]) || (x[i] != x[i] && i == of);
+            if (!equal || i % 3 == 1) continue;
+            entries.push_back(i);
+            expected.push_back(all[i]);
+          }
+          std::vector<std::uint32_t> ranks(entries.size());
+          rank_equals(x.data(), n, entries, ranks.data());
+          ASSERT_EQ(ranks, expected) << distribution.name << ' ' << n << ' ' << of;
+        }
+      }
+    }
+  });
+}
+
 TYPED_TEST(Rank, TheLargestNumberOfAll) {
   using T = TypeParam;
   // A NaN of all ones: nothing is above it.

@@ -250,10 +250,13 @@ std::size_t trim(T* x, std::size_t n, T threshold, std::size_t ties) {
 
 // --- rank.h
 
-template <class T>
-std::size_t count_above(const T* x, std::size_t n, T bound) {
+// |x| == bound, or > bound.
+template <bool kEqual, class T>
+std::size_t count_magnitudes(const T* x, std::size_t n, T bound) {
   std::size_t count = 0;
-  for (std::size_t i = 0; i < n; ++i) count += magnitude(x[i]) > magnitude(bound);
+  for (std::size_t i = 0; i < n; ++i) {
+    count += kEqual ? magnitude(x[i]) == magnitude(bound) : magnitude(x[i]) > magnitude(bound);
+  }
   return count;
 }
 
