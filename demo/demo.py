@@ -182,7 +182,7 @@ def merge_all(program, work, specialists, evaluator, scale):
         shutil.rmtree(out / "candidate", ignore_errors=True)
         (recipes / "candidate.yml").unlink(missing_ok=True)
         say(f"merged by {method}, {len(grid)} settings; validation picks "
-            f"{results[method]['coefficients']} (lesser gain {chosen:.2f})")
+            f"{results[method]['coefficients'] or 'the defaults'} (lesser gain {chosen:.2f})")
         if chosen > best_score:
             best, best_score = method, chosen
     return results, best
