@@ -54,8 +54,7 @@ const std::map<std::string, Expected>& expectations() {
     const Layers multimodal{{"text_decoder", 3}, {"multi_modal_projector", 0}, {"vision_tower", 2}};
     t["llava"] = {"llava", multimodal, "text_config.num_hidden_layers"};
     t["gemma3"] = {"gemma3", multimodal, "text_config.num_hidden_layers"};
-    t["qwen2_vl"] = {
-        "qwen2_vl", {{"text_decoder", 3}, {"vision_tower", 2}}, "text_config.num_hidden_layers"};
+    t["qwen2_vl"] = {"qwen2_vl", multimodal, "text_config.num_hidden_layers"};
     return t;
   }();
   return table;
