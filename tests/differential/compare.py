@@ -115,7 +115,7 @@ def difference(case, folder):
     ours, theirs = run_both(case, folder / "pair")
     if ours.error or theirs.error:
         return of_refusals(case, ours, theirs)
-    found = of_form(case, ours, theirs)
+    found = of_form(ours, theirs) or of_layers(case, ours, theirs)
     if found:
         return found
     if is_a_tie(case):
@@ -162,7 +162,7 @@ def essence(error):
     return re.sub(r"\S*/\S*|'[^']*'|\S*\.\S+|\d+", "_", error)[:60]
 
 
-def of_form(case, ours, theirs):
+def of_form(ours, theirs):
     a, b = ours.tensors, theirs.tensors
     if sorted(a) != sorted(b):
         return Difference(
@@ -172,6 +172,10 @@ def of_form(case, ours, theirs):
         one, other = (f"{x.dtype} {x.shape}" for x in (a[name], b[name]))
         if one != other:
             return Difference("form", f"{name}: {one}, MergeKit: {other}")
+    return None
+
+
+def of_layers(case, ours, theirs):
     # MergeKit does not know the config's field of an architecture that it infers.
     if ours.layers != theirs.layers and case["checkpoint"].get("family") != "gptj":
         return Difference("layers", f"config: {ours.layers} layers, MergeKit: {theirs.layers}")
