@@ -16,6 +16,7 @@
 
 #include "base/dtype.h"
 #include "base/random.h"
+#include "kernels/adam.h"
 #include "kernels/consensus.h"
 #include "kernels/exp_log.h"
 #include "kernels/float_format.h"
@@ -108,6 +109,19 @@ void narrow(const T* in, DType to, std::byte* out, std::size_t n) {
       default:
         assert(!"not a float type");
     }
+  }
+}
+
+// --- adam.h
+
+template <class T>
+void adam(const AdamStep<T>& step, const T* gradient, T* m, T* v, T* x, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const T g = gradient[i];
+    m[i] = m[i] + step.keep1 * (g - m[i]);
+    v[i] = v[i] * step.keep2 + (step.take2 * g) * g;
+    const T divisor = std::sqrt(v[i]) / step.correction2_root + step.epsilon;
+    x[i] = x[i] - (step.rate_over_correction * m[i]) / divisor;
   }
 }
 

@@ -21,29 +21,24 @@ void widen_row(const float* from, double* to, std::size_t n) {
   widen(DType::f32, reinterpret_cast<const std::byte*>(from), to, n);
 }
 
-// `a` in f64: itself, or a copy in scratch.
-template <class T>
-MatrixView<const double> widened(MatrixView<const T> a, Matrix<double>& scratch) {
-  if constexpr (std::is_same_v<T, double>) {
-    return a;
-  } else {
-    if (scratch.rows() * scratch.cols() < a.rows * a.cols) scratch = Matrix<double>(a.rows, a.cols);
-    const MatrixView<double> copy = matrix_view(scratch.data(), a.rows, a.cols);
-    for (std::size_t r = 0; r < a.rows; ++r) widen_row(a.row(r), copy.row(r), a.cols);
-    return copy;
-  }
-}
+void widen_row(const double* from, double* to, std::size_t n) { std::copy_n(from, n, to); }
 
-// act(panel, first): the rows (side right) or columns (side left) of a from `first` on, in f64.
+// act(panel, first): the rows (side right) or columns (side left) of a from `first` on, in f64. An
+// f64 matrix is one panel, in its place, unless the panels are to be copies.
 template <class T, class Act>
-void each_panel(MatrixView<const T> a, Side side, Act act) {
+void each_panel(MatrixView<const T> a, Side side, bool copies, Act act) {
   const std::size_t all = side == Side::right ? a.rows : a.cols;
-  const std::size_t width = std::is_same_v<T, double> ? std::max<std::size_t>(1, all) : kPanel;
+  if constexpr (std::is_same_v<T, double>) {
+    if (!copies && all > 0) return act(a, std::size_t{0});
+  }
   Matrix<double> scratch;
-  for (std::size_t first = 0; first < all; first += width) {
-    const std::size_t count = std::min(width, all - first);
+  for (std::size_t first = 0; first < all; first += kPanel) {
+    const std::size_t count = std::min(kPanel, all - first);
     const auto part = side == Side::right ? a.row_block(first, count) : a.col_block(first, count);
-    act(widened<T>(part, scratch), first);
+    if (first == 0) scratch = Matrix<double>(part.rows, part.cols);
+    const MatrixView<double> copy = matrix_view(scratch.data(), part.rows, part.cols);
+    for (std::size_t r = 0; r < part.rows; ++r) widen_row(part.row(r), copy.row(r), part.cols);
+    act(copy, first);
   }
 }
 
@@ -61,7 +56,7 @@ void add_gram(MatrixView<const T> a, Side side, double factor, MatrixView<double
   const std::size_t n = side == Side::right ? a.cols : a.rows;
   assert(g.rows == n && g.cols == n);
   if (a.empty()) return;
-  each_panel<T>(a, side, [&](MatrixView<const double> panel, std::size_t) {
+  each_panel<T>(a, side, false, [&](MatrixView<const double> panel, std::size_t) {
     // To Fortran, which sees the transpose p^T of the panel, p^T p is "NoTrans" and the part above
     // our diagonal is the lower one.
     const char lower = 'L', trans = side == Side::right ? 'N' : 'T';
@@ -87,7 +82,9 @@ void images(MatrixView<const T> a, Side side, MatrixView<const double> v,
   assert(v.cols == (side == Side::right ? a.cols : a.rows) && out.rows == v.rows);
   const Transposed op = side == Side::right ? Transposed::yes : Transposed::no;
   Matrix<double> product;
-  each_panel<T>(a, side, [&](MatrixView<const double> panel, std::size_t first) {
+  const bool in_place = static_cast<const void*>(a.data) == static_cast<const void*>(out.data);
+  assert(!in_place || side == Side::left);
+  each_panel<T>(a, side, in_place, [&](MatrixView<const double> panel, std::size_t first) {
     const std::size_t count = side == Side::right ? panel.rows : panel.cols;
     const MatrixView<R> target = out.col_block(first, count);
     if constexpr (std::is_same_v<R, double>) {

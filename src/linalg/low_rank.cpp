@@ -101,11 +101,16 @@ std::optional<LowRank> low_rank_factor(MatrixView<const T> a, const LowRankOptio
     images<T, double>(a, Side::left, fresh, {}, coordinates);
     captured += squared_norm<double>(coordinates);
     rank += count;
-    if (all - captured <= allowed) {
-      found.basis.keep_rows(rank);
-      found.coordinates.keep_rows(rank);
-      return found;
-    }
+    if (all - captured > allowed) continue;
+    found.basis.keep_rows(rank);
+    found.coordinates.keep_rows(rank);
+    // What is left may still be one direction's error, since random vectors mix the rounding errors
+    // of all columns in. A step of subspace iteration turns the basis to where it belongs.
+    orthonormalise_rows(found.coordinates.view());
+    images<T, double>(a, Side::right, found.coordinates.view(), {}, found.basis.view());
+    orthonormalise_rows(found.basis.view());
+    images<T, double>(a, Side::left, found.basis.view(), {}, found.coordinates.view());
+    return found;
   }
   return std::nullopt;
 }

@@ -5,8 +5,10 @@
 // the projection on that span leaves of it is known exactly (Halko, Martinsson and Tropp 2011).
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <optional>
+#include <type_traits>
 
 #include "linalg/matrix.h"
 
@@ -32,5 +34,12 @@ std::optional<LowRank> low_rank_factor(MatrixView<const T> a, const LowRankOptio
 // Rounding errors of this size per element make singular values up to this one, so directions with
 // less are noise (twice the largest one that random errors make).
 double noise_level(double element_error, std::size_t rows, std::size_t cols);
+
+// What an element of a matrix in T has at least, as a root mean square: a product of factors of
+// rank 256 in f32 has errors of a few half units. Nothing is assumed of f64.
+template <class T>
+double rounding_error(double squared_norm, double elements) {
+  return std::is_same_v<T, float> ? 0x1p-22 * std::sqrt(squared_norm / elements) : 0;
+}
 
 }  // namespace merganser

@@ -5,9 +5,8 @@
 #include <optional>
 #include <type_traits>
 
-#include "linalg/eigen.h"
 #include "linalg/fortran.h"
-#include "linalg/gram.h"
+#include "linalg/gram_vectors.h"
 #include "linalg/low_rank.h"
 #include "linalg/multiply.h"
 
@@ -18,14 +17,6 @@ namespace {
 constexpr std::size_t kSmall = 256;
 // Ranks up to this part of the smaller side are looked for; beyond it factors save little.
 constexpr std::size_t kLowRankPart = 4;
-// Singular values below this part of the largest are not taken from the Gram matrix: their relative
-// error there would be 1e-16 n / kResolved^2, about 1e-5.
-constexpr double kResolved = 1e-4;
-
-// Of an element, relative: an f32 product of factors of rank 256 has errors of a few half units.
-template <class T>
-constexpr double kRounding = std::is_same_v<T, float> ? 0x1p-22 : 0;
-
 template <class T>
 Matrix<double> copy_of(MatrixView<const T> a) {
   Matrix<double> copy(a.rows, a.cols);
@@ -52,46 +43,15 @@ void cut(Svd<double>& svd, std::size_t most, double least) {
   svd.vt.keep_rows(count);
 }
 
-// The vectors of values that the Gram matrix does not resolve span the right space; in it they are
-// found from the matrix itself, restricted to that space.
-template <class T>
-void resolve_small(MatrixView<const T> a, Side side, Eigen& eigen) {
-  const std::size_t count = eigen.vectors.rows();
-  const double resolved = eigen.values[0] * kResolved * kResolved;
-  std::size_t first = count;
-  while (first > 0 && eigen.values[first - 1] < resolved) --first;
-  const std::size_t small = count - first;
-  if (small == 0) return;
-  const MatrixView<double> vectors = eigen.vectors.view().row_block(first, small);
-  Matrix<double> restricted(small, side == Side::right ? a.rows : a.cols);
-  images<T, double>(a, side, vectors, {}, restricted.view());
-  const Eigen again = symmetric_eigen(gram<double>(restricted.view(), Side::left));
-  Matrix<double> turned(small, vectors.cols);
-  multiply<double>(1, again.vectors.view(), Transposed::no, vectors, Transposed::no, 0,
-                   turned.view());
-  std::copy_n(turned.data(), small * vectors.cols, vectors.data);
-  std::copy(again.values.begin(), again.values.end(),
-            eigen.values.begin() + static_cast<std::ptrdiff_t>(first));
-}
-
 template <class R, class T>
 Svd<R> svd_by_gram(MatrixView<const T> a, std::size_t most, double least) {
   const Side side = a.cols <= a.rows ? Side::right : Side::left;
-  Eigen eigen = symmetric_eigen(gram<T>(a, side), {most, least * least});
+  GramVectors found = gram_vectors<T>({&a, 1}, side, most, least);
+  Matrix<R> others(found.s.size(), side == Side::right ? a.rows : a.cols);
+  images<T, R>(a, side, found.vectors.view(), found.inverses(), others.view());
+  Matrix<R> own = narrowed<R>(std::move(found.vectors));
   Svd<R> svd;
-  if (eigen.vectors.rows() == 0) return svd;
-  resolve_small<T>(a, side, eigen);
-  std::vector<double> inverse;
-  for (std::size_t i = 0; i < eigen.vectors.rows(); ++i) {
-    const double value = std::sqrt(std::max(0.0, eigen.values[i]));
-    if (!(value > least)) break;
-    svd.s.push_back(value);
-    inverse.push_back(1 / value);
-  }
-  eigen.vectors.keep_rows(svd.s.size());
-  Matrix<R> others(svd.s.size(), side == Side::right ? a.rows : a.cols);
-  images<T, R>(a, side, eigen.vectors.view(), inverse, others.view());
-  Matrix<R> own = narrowed<R>(std::move(eigen.vectors));
+  svd.s = std::move(found.s);
   svd.ut = std::move(side == Side::right ? others : own);
   svd.vt = std::move(side == Side::right ? own : others);
   return svd;
@@ -138,7 +98,7 @@ Svd<T> small_svd(MatrixView<const T> a, const SvdOptions& options, double least)
 
 template <class T>
 Svd<T> thin_svd(MatrixView<const T> a, const SvdOptions& options) {
-  Svd<T> svd;
+  Svd<T> svd{Matrix<T>(0, a.rows), {}, Matrix<T>(0, a.cols)};
   if (a.empty()) return svd;
   const double energy = squared_norm<T>(a);
   if (!std::isfinite(energy)) {
@@ -146,9 +106,8 @@ Svd<T> thin_svd(MatrixView<const T> a, const SvdOptions& options) {
   }
   if (energy > 0) {
     SvdOptions with_rounding = options;
-    const double elements = static_cast<double>(a.rows) * static_cast<double>(a.cols);
-    with_rounding.element_error =
-        std::max(options.element_error, kRounding<T> * std::sqrt(energy / elements));
+    with_rounding.element_error = std::max(
+        options.element_error, rounding_error<T>(energy, static_cast<double>(a.rows * a.cols)));
     const double least = noise_level(with_rounding.element_error, a.rows, a.cols);
     if (std::is_same_v<T, double> || std::min(a.rows, a.cols) <= kSmall) {
       svd = small_svd<T>(a, with_rounding, least);
