@@ -188,6 +188,7 @@ const Descriptor core_space = {
           .type = ParameterType::choice,
           .fallback = Value{"exact"},
           .choices = {"exact", "mean", "error"}}}),
+    .blas = true,
     .outline = outline,
     .make_f32 = make<float>,
     .make_f64 = make<double>,

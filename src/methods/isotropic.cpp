@@ -124,6 +124,7 @@ const Descriptor isotropic = {
           .fallback = Value{0.8},
           .low = 0,
           .high = 1}}),
+    .blas = true,
     .outline = outline,
     .make_f32 = make<float>,
     .make_f64 = make<double>,

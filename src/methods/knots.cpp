@@ -73,6 +73,7 @@ const Descriptor knots = {
           .fallback = Value{0.2},
           .low = 0,
           .high = 1}}),
+    .blas = true,
     .outline = outline,
     .make_f32 = make<float>,
     .make_f64 = make<double>,

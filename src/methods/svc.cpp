@@ -84,6 +84,7 @@ const Descriptor svc = {
           .fallback = Value{0.1},
           .low = 0}},
         0.3, OtherTensors::sum),
+    .blas = true,
     .outline = outline,
     .make_f32 = make<float>,
     .make_f64 = make<double>,

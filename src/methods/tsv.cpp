@@ -61,6 +61,7 @@ const Descriptor tsv = {
           .type = ParameterType::choice,
           .fallback = Value{"truncated"},
           .choices = {"truncated", "lossless"}}}),
+    .blas = true,
     .outline = outline,
     .make_f32 = make<float>,
     .make_f64 = make<double>,

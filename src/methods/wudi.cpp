@@ -211,6 +211,7 @@ const Descriptor wudi = {
                             .summary = "Of Adam: about how far an element moves in a step.",
                             .fallback = Value{1e-5},
                             .low = 0}}),
+    .blas = true,
     .outline = outline,
     .make_f32 = make<float>,
     .make_f64 = make<double>,
