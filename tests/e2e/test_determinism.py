@@ -46,15 +46,27 @@ METHODS = {
     "nearswap": {"parameters": {"t": 0.05}},
     "breadcrumbs": {"per_input": {"weight": [0.3, 0.7], "density": [0.2, 0.6]}},
     "breadcrumbs_ties": {"per_input": {"weight": [0.3, 0.7], "density": [0.2, 0.6]}},
+    "add_difference": {"parameters": {"alpha": 0.5, "clamp_to_ab": True}},
+    "train_difference": {},
+    "add_perpendicular": {},
     "smooth_add": {"parameters": {"alpha": 0.5}},
+    "euclidean_add_difference": {"parameters": {"alpha": 0.3}},
+    "multiply_difference": {"parameters": {"alpha": 0.3, "beta": 0.5}},
+    "similarity_add_difference": {"parameters": {"alpha": 0.3, "beta": 0.5}},
+    "clamp": {"parameters": {"stiffness": 0.5}},
+    "cosine": {"parameters": {"alpha": 0.3}},
+    "cosine tensors": {"parameters": {"alpha": 0.3, "mode": "add_cosine_b"}},
+    "crossover": {"parameters": {"alpha": 0.3, "tilt": 0.2}},
+    "tensor_sum": {"parameters": {"width": 0.3, "offset": 0.8}},
+    "geometric_median": {},
     "emr": {},
     "consensus": {},
 }
 # What takes one model beside the base.
-PAIRS = {"slerp", "nearswap"}
+PAIRS = {"slerp", "nearswap", "cosine", "crossover", "tensor_sum"}
 BUDGETS = [("1", "256MiB"), ("2", "8MiB"), ("2", "64MiB"), ("16", "8MiB"), ("16", "256MiB")]
 # Methods that see whole tensors need memory for the largest; 0: as much as that takes.
-WHOLE_TENSOR = {"nuslerp columns", "smooth_add"}
+WHOLE_TENSOR = {"nuslerp columns", "smooth_add", "crossover"}
 WHOLE_BUDGETS = [("1", "512MiB"), ("2", "0"), ("16", "512MiB")]
 
 
@@ -78,7 +90,7 @@ def recipe_for(name, trio):
         "models": models(*inputs, **more.get("per_input", {})),
         "parameters": more.get("parameters", {}),
     }
-    needs_base = method not in ("linear", "passthrough", "karcher")
+    needs_base = method not in ("linear", "passthrough", "karcher", "geometric_median")
     return {**recipe, "base_model": str(trio[0])} if needs_base else recipe
 
 
