@@ -88,7 +88,7 @@ def candidates(methods, base, first, second):
         "isotropic": plain("isotropic", lambdas(1.0, 1.4)),
         "isotropic, CTS": plain("isotropic", lambdas(1.0, 1.4, mode="common_task")),
         "tsv": plain("tsv", lambdas(0.8, 1.1)),
-        "wudi": plain("wudi", lambdas(0.8, 1.0)),
+        "wudi": plain("wudi", lambdas(1.0, iterations=100)),
         "knots": plain("knots", lambdas(0.8, 1.1)),
         "svc": plain("svc", [{}]),
         "consensus": plain("consensus", lambdas(0.8, 1.0)),
