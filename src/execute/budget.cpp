@@ -124,7 +124,10 @@ Budget plan_budget(const Plan& plan, std::uint64_t memory, unsigned threads) {
       kProgram + widest.kept_of_model + widest.whole_tensor + budget.threads * widest.block_bytes;
   const std::uint64_t per_element = budget.threads * widest.bytes_per_element;
   const std::uint64_t smallest = fixed + widest.kept + per_element * widest.block;
-  if (memory == 0) memory = std::max(kUsual, smallest);
+  // Where nobody sets a limit, other tensors get good chunks beside a whole one.
+  const std::uint64_t spare =
+      widest.whole_tensor == 0 ? 0 : widest.kept + per_element * std::uint64_t{kBestChunk};
+  if (memory == 0) memory = std::max(kUsual, smallest + spare);
   if (memory < smallest) {
     throw Error(ErrorKind::usage,
                 fmt::format("--memory {} is too small for this merge with {} threads",

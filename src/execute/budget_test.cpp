@@ -63,5 +63,25 @@ TEST_F(PlanBudget, RefusesTooLittleNamingWhatIsNeeded) {
   EXPECT_THAT(error->advice(), HasSubstr("it needs"));
 }
 
+TEST_F(PlanBudget, WithoutALimitItIsTheUsualMemory) {
+  const Budget budget = plan_budget(three_models(bench), 0, 4);
+  EXPECT_LE(budget.peak_bytes, 256 * kMiB);
+  EXPECT_EQ(budget.chunk_elements, std::size_t{1} << 18);
+}
+
+// A method that sees whole tensors gets what the largest takes, and others still good chunks.
+TEST_F(PlanBudget, WithoutALimitAWholeTensorFits) {
+  Plan plan = three_models(bench);
+  PlanJob large = plan.jobs[0];
+  large.output.shape = {8192, 8192};
+  large.unit = Unit::tensor;
+  large.workspace = std::uint64_t{1} << 30;
+  plan.jobs.push_back(large);
+  const Budget budget = plan_budget(plan, 0, 4);
+  EXPECT_GE(budget.peak_bytes, large.workspace + 5 * large.output.size() * 4);
+  EXPECT_EQ(budget.chunk_elements, std::size_t{1} << 18);
+  EXPECT_THROW(plan_budget(plan, 256 * kMiB, 4), Error);
+}
+
 }  // namespace
 }  // namespace merganser::test
