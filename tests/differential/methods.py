@@ -26,6 +26,9 @@ class Method:
     shared: dict = field(default_factory=dict)
     # It keeps some elements by their size. Of equal ones MergeKit keeps any, merganser the first.
     selects: bool = False
+    # It compares softmaxes with a sum of themselves. Those of tiny numbers are all equal, and with
+    # few different values one is the sum, up to rounding: either program may be right.
+    delicate: bool = False
 
 
 FLAG = Values((True, False))
@@ -82,7 +85,7 @@ METHODS = {
         },
     ),
     "nearswap": Method("required", (1, 1), shared={"t": Values((0.001, 0.05, 0.3, 0), required=True)}),
-    "arcee_fusion": Method("required", (1, 1)),
+    "arcee_fusion": Method("required", (1, 1), delicate=True),
     "model_stock": Method("required", (2, 4), shared={"filter_wise": FLAG}),
     "sce": Method(
         "required",

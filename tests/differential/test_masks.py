@@ -12,8 +12,8 @@ from differential.compare import run_merganser, run_mergekit, with_paths
 from differential.methods import listed
 
 RANDOM = ["dare_linear", "dare_ties", "della_linear", "della"]
-ROWS, COLUMNS = 40, 500
-CHECKPOINT = {"tensors": {"matrix": [ROWS, COLUMNS], "vector": [3001], "row": [1, 700]}, "seed": 3}
+
+CHECKPOINT = {"tensors": {"matrix": [40, 500], "vector": [3001], "row": [1, 700]}, "seed": 3}
 MODELS = {"a": {}, "b": {"delta": 0.05, "seed": 1}}
 DEVIATIONS = 5
 
@@ -57,20 +57,3 @@ def test_kept_entries_go_where_mergekit_sends_them(moved, method, rescale, norma
         assert np.max(np.abs(ours - np.where(kept, factor * whole[name], 0))) <= 2 * rounding
         share, spread = kept.mean(), np.sqrt(0.4 * 0.6 / kept.size)
         assert abs(share - 0.4) <= DEVIATIONS * spread
-
-
-@pytest.mark.parametrize("name", ["della_linear", "della"])
-def test_della_keeps_large_entries_more_often(merganser, moved, name):
-    if name not in listed():
-        pytest.skip(f"no method {name} yet")
-    density, epsilon = 0.5, 0.2
-    whole = moved(name, run_mergekit, density=1)["matrix"]
-    rank = np.argsort(np.argsort(np.abs(whole), axis=1), axis=1)
-    expected = density - epsilon + 2 * epsilon * rank / (COLUMNS - 1)
-    for program in (run_merganser, run_mergekit):
-        ours = moved(name, program, density=density, epsilon=epsilon, rescale=False)["matrix"]
-        kept = ours != 0
-        for part in range(5):  # fifths of the ranks of all rows
-            inside = rank // (COLUMNS // 5) == part
-            spread = np.sqrt(np.sum((expected * (1 - expected))[inside]))
-            assert abs(kept[inside].sum() - expected[inside].sum()) <= DEVIATIONS * spread
