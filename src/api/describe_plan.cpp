@@ -65,6 +65,7 @@ PlanReport describe(const Prepared& prepared, const Request& request) {
   report.warnings = plan.warnings;
   report.notes = plan.notes;
   for (const ShardPlan::File& file : plan.shards.files) report.files.push_back(file.name);
+  for (const ShardPlan::File& file : plan.mask_shards.files) report.files.push_back(file.name);
   report.companions = companion_list(plan);
   report.bytes_read = bytes_to_read(plan, prepared.budget.held_bytes, request.hash != "none");
   report.bytes_written = plan.bytes_written + companion_bytes(plan);

@@ -31,7 +31,7 @@ MergeReport summary(const Plan& plan, const EngineReport& done) {
   report.method = plan.method->name;
   report.tensors = plan.jobs.size();
   report.left_out = plan.left_out.size();
-  report.files = plan.shards.files.size();
+  report.files = plan.shards.files.size() + plan.mask_shards.files.size();
   report.bytes_read = done.bytes_read;
   report.bytes_written = done.bytes_written;
   for (const auto& [input, count] : done.input_non_finite) report.non_finite_inputs += count;

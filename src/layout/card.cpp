@@ -192,6 +192,17 @@ std::string flags_of(const PlanOptions& options) {
   return flags;
 }
 
+// Of a task-switched output: what its masks are for.
+std::string task_section(const Plan& plan) {
+  if (plan.tasks.empty()) return "";
+  std::string text = fmt::format(
+      "\n## Tasks\n\nThe weights are the unified model; `{}` holds a mask for each task. "
+      "`merganser materialise FOLDER TASK OUTPUT` makes a task's own checkpoint.\n\n",
+      kTaskMaskFile);
+  for (const Task& task : plan.tasks) text += fmt::format("- {}\n", markdown(task.name));
+  return text;
+}
+
 }  // namespace
 
 std::string public_name(const PlanModel& model) {
@@ -226,6 +237,7 @@ std::string card_text(const Plan& plan, const std::string& version, const std::s
   }
   text += method_section(*plan.method);
   text += "\n## Models\n\n" + model_table(plan);
+  text += task_section(plan);
   text += "\n## Recipe\n\n" + code_block(recipe_text(plan), "yaml");
   text += left_out_section(plan) + warning_section(plan);
   text += fmt::format(
