@@ -89,8 +89,8 @@ class Generator:
             if family != "gptj" and self.chance(0.3):
                 checkpoint["tied"] = True
         if self.chance(0.15):
-            tiny = () if self.method.delicate else (1e-12, 1e-6)
-            checkpoint["magnitude"] = self.pick(*tiny, 1e-3, 1e3, 1e6, 1e12)
+            more = () if self.method.delicate else (1e-12, 1e-6, 1e3, 1e6, 1e12)
+            checkpoint["magnitude"] = self.pick(1e-3, *more)
         elif self.chance(0.1) and not (self.method.selects or self.method.delicate):
             checkpoint["grid"] = True
         return checkpoint

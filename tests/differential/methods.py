@@ -26,8 +26,8 @@ class Method:
     shared: dict = field(default_factory=dict)
     # It keeps some elements by their size. Of equal ones MergeKit keeps any, merganser the first.
     selects: bool = False
-    # It compares softmaxes with a sum of themselves. Those of tiny numbers are all equal, and with
-    # few different values one is the sum, up to rounding: either program may be right.
+    # It compares softmaxes: of tiny or large numbers, or where a sum of few values is one of them,
+    # all hangs on rounding, and either program may be right.
     delicate: bool = False
 
 
