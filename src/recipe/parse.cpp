@@ -91,9 +91,9 @@ Recipe parse_document(const Node* root, const std::string& file) {
                "it begins for instance with 'merge_method: linear'");
   }
   const yaml::Map map(*root, "the recipe",
-                      {"name", "merge_method", "models", "slices", "modules", "base_model",
-                       "parameters", "dtype", "out_dtype", "tokenizer_source", "tokenizer",
-                       "chat_template", "seed", "integers", "heads", "lines"},
+                      {"merge_method", "models", "slices", "modules", "base_model", "parameters",
+                       "dtype", "out_dtype", "tokenizer_source", "tokenizer", "chat_template",
+                       "seed", "integers", "heads", "lines", "name"},
                       recipe.file);
   if (const Node* name = map.find("name")) {
     recipe.name = yaml::text_of(*name, "name", recipe.file);
