@@ -44,8 +44,11 @@ METHODS = {
         "parameters": {"nuslerp_flatten": False, "nuslerp_row_wise": True},
     },
     "nearswap": {"parameters": {"t": 0.05}},
-    "breadcrumbs": {"per_input": {"weight": [0.3, 0.7], "density": [0.2, 0.6]}},
-    "breadcrumbs_ties": {"per_input": {"weight": [0.3, 0.7], "density": [0.2, 0.6]}},
+    "arcee_fusion": {},
+    "sce": {},
+    "sce half": {"parameters": {"select_topk": 0.5}},
+    "ram": {},
+    "ramplus_tl": {},
     "add_difference": {"parameters": {"alpha": 0.5, "clamp_to_ab": True}},
     "train_difference": {},
     "add_perpendicular": {},
@@ -63,7 +66,7 @@ METHODS = {
     "consensus": {},
 }
 # What takes one model beside the base.
-PAIRS = {"slerp", "nearswap", "cosine", "crossover", "tensor_sum"}
+PAIRS = {"slerp", "nearswap", "arcee_fusion", "cosine", "crossover", "tensor_sum"}
 BUDGETS = [("1", "256MiB"), ("2", "8MiB"), ("2", "64MiB"), ("16", "8MiB"), ("16", "256MiB")]
 # Methods that see whole tensors need memory for the largest; 0: as much as that takes.
 WHOLE_TENSOR = {"nuslerp columns", "smooth_add", "crossover"}
