@@ -3,8 +3,8 @@
 
 Files of one f32 matrix each: a base and four models whose differences have full rank, or rank 64 as
 an adapter leaves them. merganser's time is that of the whole program with reading and writing; LAPACK's
-that of the arithmetic alone (bench/lapack.py, NumPy's OpenBLAS). WUDI: one iteration, ours from the
-difference of two runs with many and few.
+that of the arithmetic alone (bench/lapack.py, NumPy's OpenBLAS). WUDI: one iteration with eight
+models, ours from the difference of two runs with many and few.
 """
 
 import argparse
@@ -115,7 +115,7 @@ class Runner:
         return rows
 
     def wudi(self, say):
-        models = self.models["full"]
+        models = self.models["full"] + self.models["low"]  # as many tasks as FusionBench's CLIP pool
         few, many = WUDI_STEPS
         ours = [self.ours("wudi", models, iterations=n) for n in (few, many, few, many)]
         seconds = (min(ours[1], ours[3]) - min(ours[0], ours[2])) / (many - few)
