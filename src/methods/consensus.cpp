@@ -1,6 +1,7 @@
 // TALL masks and Consensus merging (Wang et al. 2024): which elements of the multi-task vector each
 // task needs.
 #include <cmath>
+#include <vector>
 
 #include "kernels/blend.h"
 #include "method/descriptor.h"
@@ -24,12 +25,12 @@ class Consensus final : public Merger<T> {
 
   void masks(const Block<T>& block, std::span<std::uint8_t* const> bits) const override {
     const Tensor& tensor = tensors_[block.tensor];
-    write_masks<T>(
-        block, bits,
-        [&](std::size_t input, std::size_t element, T merged) {
-          return keeps(tensor, block.inputs[input][element], merged);
-        },
-        [&](std::size_t element) { return sum(tensor, block, element); });
+    thread_local std::vector<T> merged;
+    merged.resize(block.size);
+    for (std::size_t e = 0; e < block.size; ++e) merged[e] = sum(tensor, block, e);
+    write_masks<T>(block, bits, [&](std::size_t input, std::size_t element) {
+      return keeps(tensor, block.inputs[input][element], merged[element]);
+    });
   }
 
   void write(const Block<T>& block, Cursor*, T* out) const override {
