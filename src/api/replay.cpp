@@ -6,13 +6,11 @@
 #include <set>
 
 #include "api/carry_out.h"
-#include "api/request.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json_text.h"
 #include "layout/output_folder.h"
 #include "merganser/merganser.h"
-#include "recipe/parse.h"
 
 namespace merganser {
 namespace {
@@ -24,9 +22,8 @@ constexpr std::uint64_t kMost = 256 << 20;  // bytes of a provenance file
 fs::path find_provenance(const std::string& given) {
   std::error_code ignored;
   const fs::path path(given);
-  if (fs::is_directory(path, ignored)) return path / "merganser_provenance.json";
-  if (path.extension() == ".safetensors") return provenance_beside(path);
-  return path;
+  const bool folder = fs::is_directory(path, ignored);
+  return folder || path.extension() == ".safetensors" ? provenance_of(path, !folder) : path;
 }
 
 Json read_provenance(const fs::path& path) {
@@ -170,6 +167,11 @@ class Comparison {
       const std::string hash = text_at(then, "hash");
       if (!hash.empty() && hash != text_at(here, "hash")) {
         differ(fmt::format("output {}{}", where, name), hash, text_at(here, "hash"));
+      }
+      const Json masks = then.value("masks", Json());
+      if (!masks.is_null() && masks != here.value("masks", Json())) {
+        differ(fmt::format("masks of {}{}", where, name), masks.dump(),
+               here.value("masks", Json()).dump());
       }
     }
   }

@@ -53,8 +53,7 @@ std::string adopt(Json tree, const std::string& who, Lineage& lineage) {
 
 std::string read_parent(const PlanModel& model, Lineage& lineage) {
   if (model.document) return "";
-  const std::filesystem::path path =
-      model.single_file() ? provenance_beside(model.path) : model.path / names::kProvenance;
+  const std::filesystem::path path = provenance_of(model.path, model.single_file());
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return "";
   const std::string who = model.ref.to_string();

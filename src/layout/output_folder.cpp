@@ -155,6 +155,10 @@ void OutputFolder::install(bool replace) {
   if (fs::exists(provenance, ignored)) merganser::install(provenance, beside, replace);
 }
 
+fs::path provenance_of(const fs::path& output, bool single_file) {
+  return single_file ? provenance_beside(output) : output / names::kProvenance;
+}
+
 fs::path provenance_beside(const fs::path& file) {
   fs::path stem = file;
   if (stem.extension() == ".safetensors") stem.replace_extension();

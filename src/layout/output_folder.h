@@ -69,6 +69,8 @@ class OutputFolder {
   std::unique_ptr<Lock> lock_;
 };
 
+// Where the provenance of an output stands: in the folder, or beside the file.
+std::filesystem::path provenance_of(const std::filesystem::path& output, bool single_file);
 // Where a single file's provenance stands.
 std::filesystem::path provenance_beside(const std::filesystem::path& file);
 

@@ -132,6 +132,12 @@ def test_a_task_is_a_model_in_a_recipe(make):
 def test_replay_compares_masks(make):
     out = make("emr")
     program.succeed("replay", out, cwd=make.folder)
+    path = out / "merganser_provenance.json"
+    told = json.loads(path.read_text())
+    told["tensors"][3]["masks"][1] = "xxh3:" + "0" * 32
+    path.write_text(json.dumps(told))
+    outcome = program.run("replay", out, cwd=make.folder)
+    assert outcome.code == 1 and f"masks of {told['tensors'][3]['name']}" in outcome.out
 
 
 def test_refusals(make, files):
