@@ -21,10 +21,6 @@ struct Budget {
 // Elements of a job's chunks: whole blocks, `wanted` where they fit.
 std::size_t chunk_elements(const PlanJob& job, std::size_t wanted);
 
-// Bytes that a run reads from checkpoints: a document's tensor counts once where it can be held,
-// else for each pass over it; `hashed` adds the reading for hashes of what documents take.
-std::uint64_t bytes_to_read(const Plan& plan, std::uint64_t held_bytes, bool hashed);
-
 // `memory` 0: 256 MiB, or what the widest tensor takes. Throws Error(usage) where `memory` cannot
 // hold even the smallest chunks, naming what would.
 Budget plan_budget(const Plan& plan, std::uint64_t memory, unsigned threads);

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -19,13 +18,6 @@
 #include "plan/plan.h"
 
 namespace merganser {
-
-// Whole tensors are merged one at a time in the process: BLAS then has all threads, and memory
-// holds one such tensor's matrices.
-inline std::mutex& whole_tensor_lock() {
-  static std::mutex mutex;
-  return mutex;
-}
 
 // A run of a tensor's elements, as stored: one span for each input, the base last.
 struct StoredChunk {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <deque>
+#include <mutex>
 
 #include "execute/group.h"
 #include "execute/group_merger.h"
@@ -13,6 +14,13 @@ namespace {
 constexpr std::size_t kRun = 256;                           // elements
 constexpr std::size_t kRunsOfTensor = 64;                   // a group of one tensor
 constexpr std::size_t kRunsOfModel = std::size_t{1} << 12;  // shared out among a model's tensors
+
+// Whole tensors are merged one at a time in the process: BLAS then has all threads, and memory
+// holds one such tensor's matrices.
+std::mutex& whole_tensor_lock() {
+  static std::mutex mutex;
+  return mutex;
+}
 
 template <class T>
 class MergingGroup final : public Group {

@@ -13,6 +13,7 @@
 #include "layout/lineage.h"
 #include "layout/names.h"
 #include "layout/provenance.h"
+#include "source/task_source.h"
 
 namespace merganser {
 namespace {

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "layout/names.h"
+#include "source/task_source.h"
 
 namespace merganser {
 namespace {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "layout/lineage.h"
+#include "source/task_source.h"
 
 namespace merganser {
 namespace {

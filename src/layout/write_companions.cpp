@@ -12,6 +12,7 @@
 #include "layout/output_folder.h"
 #include "layout/provenance.h"
 #include "layout/tasks.h"
+#include "source/task_source.h"
 
 namespace merganser {
 namespace {
@@ -39,11 +40,12 @@ std::uint64_t companion_bytes(const Plan& plan) {
   std::uint64_t text = 4096 + 3 * recipe_text(plan).size();
   std::vector<const Plan*> plans = plan.documents();
   plans.push_back(&plan);
-  for (const Plan* each : plans)
+  for (const Plan* each : plans) {
     for (const PlanJob& job : each->jobs) {
       text += 300 + 2 * job.output.name.size();
       text += (job.inputs.size() + job.unread.size()) * (200 + job.output.name.size());
     }
+  }
   for (const PlanModel* model : plan.checkpoints()) {
     std::error_code code;
     const std::uint64_t bytes = std::filesystem::file_size(model->path / names::kProvenance, code);

@@ -243,7 +243,7 @@ TEST(Weights, OfZeroAreNamedButNotRead) {
   ASSERT_THAT(job(one, "w").unread, ::testing::SizeIs(1));
   EXPECT_EQ(input_name(one, job(one, "w").unread[0]), "model_a:w");
   expect_complete(one);
-  EXPECT_EQ(one.bytes_read, 16u);
+  EXPECT_EQ(bytes_to_read(one, 0, false), 16u);
 }
 
 TEST(Weights, CopiesNameTheOthersAsUnread) {

@@ -87,24 +87,6 @@ void make_config(Plan& plan, const std::vector<PlannedModule>& modules) {
   plan.config = std::make_shared<const Json>(std::move(config));
 }
 
-// What a document's tensor takes is read once for each time that it is computed.
-std::uint64_t bytes_of(const Plan& plan, const PlanInput& input) {
-  const PlanModel& model = plan.models[input.model];
-  return model.document ? model.document->jobs[input.tensor].bytes_read
-                        : model.headers()[input.tensor].bytes();
-}
-
-void count_bytes(Plan& plan) {
-  for (PlanJob& job : plan.jobs) {
-    std::uint64_t once = 0;
-    for (const PlanInput& input : job.inputs) once += bytes_of(plan, input);
-    if (job.base && job.action == PlanJob::Action::merge) once += bytes_of(plan, *job.base);
-    job.bytes_read = once * job.sweeps;
-    plan.bytes_read += job.bytes_read;
-  }
-  plan.bytes_written = plan.shards.bytes() + plan.mask_shards.bytes();
-}
-
 }  // namespace
 
 MergeTensor PlanJob::merge_tensor() const {
@@ -199,7 +181,7 @@ Plan plan_document(Recipe recipe, const FindMethod& find_method, const PlanOptio
   const std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
   plan.shards = plan_shards(plan.outputs(), plan.single_file ? unlimited : options.max_shard);
   plan_task_masks(plan);
-  count_bytes(plan);
+  plan.bytes_written = plan.shards.bytes() + plan.mask_shards.bytes();
   return plan;
 }
 

@@ -74,7 +74,6 @@ struct PlanJob {
   std::vector<std::size_t> numbers;
   std::vector<PlanInput> unread;  // weight exactly 0
   unsigned sweeps = 1;
-  std::uint64_t bytes_read = 0;  // by all sweeps, from checkpoints
   bool whole_model = false;
   Unit unit = Unit::element;
   std::uint64_t workspace = 0;  // of the method, beside the blocks
@@ -95,10 +94,6 @@ struct Task {
   std::string name;
   std::size_t model = 0;
 };
-
-// The two files of a task-switched output beside its weights.
-inline constexpr const char* kTaskMaskFile = "task_masks.safetensors";
-inline constexpr const char* kTaskFile = "task_masks.json";
 
 struct LeftOut {
   std::size_t model = 0;
@@ -121,7 +116,7 @@ struct Plan {
   std::vector<Task> tasks;        // of methods with task masks
   std::vector<TensorInfo> masks;  // "TASK/TENSOR", bits packed into bytes; sorted by name
   ShardPlan mask_shards;
-  std::uint64_t bytes_read = 0, bytes_written = 0;
+  std::uint64_t bytes_written = 0;  // weights and masks
 
   std::vector<TensorInfo> outputs() const;
   DType dtype(const PlanInput& input) const {
@@ -143,5 +138,9 @@ using FindMethod = std::function<const Descriptor&(const Recipe&)>;
 // working folder first (as MergeKit does), then beside the recipe. Throws Error.
 Plan make_plan(Recipe recipe, const FindMethod& method, const PlanOptions& options);
 Plan make_plan(Recipe recipe, const Descriptor& method, const PlanOptions& options);
+
+// Bytes that a run reads from checkpoints: a document's tensor counts once where it can be held,
+// else for each pass over it; `hashed` adds the reading for hashes of what documents take.
+std::uint64_t bytes_to_read(const Plan& plan, std::uint64_t held_bytes, bool hashed);
 
 }  // namespace merganser

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "plan/task_masks.h"
+#include "source/task_source.h"
 
 namespace merganser {
 namespace {

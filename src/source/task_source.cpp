@@ -18,8 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMost = 16 << 20;  // bytes of task_masks.json
-constexpr const char* kDescription = "task_masks.json";
-constexpr std::size_t kStep = 8192;  // elements computed at once; a multiple of 8
+constexpr std::size_t kStep = 8192;        // elements computed at once; a multiple of 8
 
 std::shared_ptr<const FileSource> open_base(const std::string& written, const fs::path& folder) {
   fs::path path(written);
@@ -52,17 +51,17 @@ const TaskList::Task& find_task(const TaskList& list, const std::string& name,
     names.push_back(task.name);
   }
   throw Error(ErrorKind::not_found, fmt::format("there is no task '{}'", name))
-      .in_file((folder / kDescription).string())
+      .in_file((folder / kTaskFile).string())
       .hint(suggestion(name, names));
 }
 
 }  // namespace
 
 TaskList read_tasks(const fs::path& folder) {
-  const fs::path path = folder / kDescription;
+  const fs::path path = folder / kTaskFile;
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
-    throw Error(ErrorKind::not_found, fmt::format("it has no tasks: there is no {}", kDescription))
+    throw Error(ErrorKind::not_found, fmt::format("it has no tasks: there is no {}", kTaskFile))
         .in_file(folder.string())
         .hint("tasks are in outputs of the methods emr and consensus");
   }

@@ -14,6 +14,10 @@
 
 namespace merganser {
 
+// The two files of a task-switched output beside its weights.
+inline constexpr const char* kTaskMaskFile = "task_masks.safetensors";
+inline constexpr const char* kTaskFile = "task_masks.json";
+
 struct TaskList {
   std::string base, masks;  // where the base is, and the masks' file name
   struct Task {
