@@ -51,7 +51,8 @@ int main(int argc, char** argv) {
     return fail(one_line(error.what()) + "; see merganser --help");
   } catch (const merganser::Error& error) {
     if (error.kind() == merganser::ErrorKind::interrupted) {
-      fmt::print(stderr, "interrupted: nothing was written\n");
+      const bool kept = error.message() != "interrupted";
+      fmt::print(stderr, "{}\n", kept ? error.what() : "interrupted: nothing was written");
       return kInterrupted;
     }
     return fail(error.what());

@@ -21,6 +21,8 @@ void add_merge(CLI::App& app, Run& run) {
       ->default_str("error");
   command->add_flag("--sync,!--no-sync", request.sync,
                     "Wait until the output is on the disk (default)");
+  command->add_flag("--resume", request.resume,
+                    "Go on where an unfinished run stopped; keep what is done if this one stops");
   command->callback([options, &run] {
     run = [options] {
       const Request& wanted = options->finish(true);

@@ -54,6 +54,9 @@ struct Request {
   bool force = false;                       // replace an existing output
   bool allow_mixed_architectures = false;
   bool sync = true;  // wait until the output is on the disk before it gets its name
+  // Go on where a run of the same merge into this output was killed or interrupted; if this one is,
+  // keep what it did. Error(mismatch) where the merge or its inputs are not the same any more.
+  bool resume = false;
 };
 
 struct TensorReport {
@@ -100,6 +103,7 @@ struct MergeReport {
   std::size_t tensors = 0, left_out = 0, files = 0;
   std::uint64_t bytes_read = 0, bytes_written = 0;
   std::uint64_t non_finite_inputs = 0, non_finite_outputs = 0;  // elements
+  std::size_t resumed_tensors = 0;  // made by an earlier, unfinished run
   double seconds = 0, sync_seconds = 0;
   unsigned threads = 0;
   bool installed = false;  // the output has its name

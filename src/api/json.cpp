@@ -69,6 +69,7 @@ std::string MergeReport::json() const {
                      {"method", method},
                      {"tensors", tensors},
                      {"left_out", left_out},
+                     {"resumed_tensors", resumed_tensors},
                      {"files", files},
                      {"hash", hash},
                      {"bytes_read", bytes_read},

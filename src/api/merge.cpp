@@ -1,13 +1,14 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <optional>
 
 #include "api/carry_out.h"
+#include "api/output_run.h"
 #include "api/request.h"
 #include "base/error.h"
 #include "execute/engine.h"
-#include "layout/output_folder.h"
 #include "linalg/blas_info.h"
 #include "merganser/merganser.h"
 
@@ -66,47 +67,23 @@ void check_unchanged(const Plan& plan) {
   }
 }
 
-}  // namespace
-
-PlanReport plan(const Request& request) { return describe(prepare(request), request); }
-
-MergeReport carry_out(const Request& request, Progress& progress,
-                      const std::function<bool(const std::string&)>& accept) {
-  const auto begin = std::chrono::steady_clock::now();
-  const EngineOptions options{parse_hash_kind(request.hash), parse_non_finite(request.non_finite)};
-  const Prepared prepared = prepare(request);
-  const Plan& plan = prepared.plan;
-  const bool written = !request.output.empty();
-  const std::filesystem::path target(request.output);
-  std::optional<OutputFolder> output;
-  std::optional<FolderSink> folder;
-  NullSink nowhere;
-  if (written) {
-    check_target(plan, target, request.force);
-    output.emplace(target, plan.single_file);
-    folder.emplace(plan, output->path());
-  }
-  const bool blas = uses_blas(plan);
-  if (blas) {
-    set_blas_threads(request.blas_threads > 0 ? request.blas_threads : prepared.budget.threads);
-  }
-  progress.stage("merging");
-  const EngineReport done = run_plan(plan, prepared.budget, options,
-                                     written ? static_cast<Sink&>(*folder) : nowhere, progress);
-  check_unchanged(plan);
-
-  const auto sync_begin = std::chrono::steady_clock::now();
-  if (written) {
-    progress.stage("writing to disk");
-    if (request.sync) folder->sync();
-    folder.reset();
-  }
-  if (progress.stopped()) throw Error(ErrorKind::interrupted, "interrupted");
-  const double sync_seconds = seconds_since(sync_begin);
-
+ProvenanceFacts facts_before(const Prepared& prepared, const Request& request,
+                             const EngineOptions& options) {
   ProvenanceFacts facts;
   facts.version = version();
   facts.hash = options.hash;
+  facts.non_finite = options.non_finite == NonFinite::error ? "" : request.non_finite;
+  if (uses_blas(prepared.plan)) {
+    set_blas_threads(request.blas_threads > 0 ? request.blas_threads : prepared.budget.threads);
+    const BlasInfo info = blas_info();
+    facts.blas_library = info.library;
+    facts.blas_kernel = info.kernel;
+    facts.blas_threads = info.threads;
+  }
+  return facts;
+}
+
+void add_outcome(ProvenanceFacts& facts, const EngineReport& done) {
   facts.output_hashes = done.output_hashes;
   facts.input_hashes = done.input_hashes;
   facts.input_non_finite = done.input_non_finite;
@@ -114,24 +91,70 @@ MergeReport carry_out(const Request& request, Progress& progress,
   facts.facts = done.facts;
   facts.mask_hashes = done.mask_hashes;
   facts.document_hashes = done.document_hashes;
-  facts.non_finite = options.non_finite == NonFinite::error ? "" : request.non_finite;
+}
 
-  if (blas) {
-    const BlasInfo info = blas_info();
-    facts.blas_library = info.library;
-    facts.blas_kernel = info.kernel;
-    facts.blas_threads = info.threads;
+Error unfinished(const Error& error, std::size_t kept, std::size_t tensors) {
+  Error told(error.kind(),
+             fmt::format("{}; {} of {} tensors are kept", error.message(), kept, tensors));
+  told.in_file(error.file()).in_tensor(error.tensor()).at(error.line(), error.column());
+  return told.hint("the same command with --resume goes on from there");
+}
+
+std::string resume_note(std::size_t done, std::size_t tensors) {
+  if (done == 0) return "there was no unfinished run to go on with: merged from the start";
+  return fmt::format("{} of {} tensors are from the unfinished run", done, tensors);
+}
+
+}  // namespace
+
+PlanReport plan(const Request& request) { return describe(prepare(request), request); }
+
+MergeReport carry_out(const Request& request, Progress& progress,
+                      const std::function<bool(const std::string&)>& accept) {
+  const auto begin = std::chrono::steady_clock::now();
+  EngineOptions options{parse_hash_kind(request.hash), parse_non_finite(request.non_finite), {}};
+  const Prepared prepared = prepare(request);
+  const Plan& plan = prepared.plan;
+  ProvenanceFacts facts = facts_before(prepared, request, options);
+  std::optional<OutputRun> output;
+  NullSink nowhere;
+  if (!request.output.empty()) {
+    output.emplace(plan, request, facts);
+    options.done = output->done();
   }
+  progress.stage("merging");
+  double sync_seconds = 0;
+  EngineReport done;
+  try {
+    done = run_plan(plan, prepared.budget, options, output ? output->sink() : nowhere, progress);
+    check_unchanged(plan);
+    const auto sync_begin = std::chrono::steady_clock::now();
+    if (output) {
+      progress.stage("writing to disk");
+      output->close();
+    }
+    if (progress.stopped()) throw Error(ErrorKind::interrupted, "interrupted");
+    sync_seconds = seconds_since(sync_begin);
+  } catch (const Error& error) {
+    // Where an input has changed, what was made of it is worth nothing.
+    check_unchanged(plan);
+    const std::size_t kept = output ? output->keep_unfinished() : 0;
+    if (kept == 0) throw;
+    throw unfinished(error, kept, plan.jobs.size());
+  }
+  add_outcome(facts, done);
 
   MergeReport report = summary(plan, done);
   report.output = request.output;
   report.hash = request.hash;
   report.threads = prepared.budget.threads;
   report.sync_seconds = sync_seconds;
-  if (written) {
-    const std::string provenance = write_companions(plan, facts, output->path(), output->title());
+  report.resumed_tensors = options.done.size();
+  if (request.resume) report.notes.push_back(resume_note(options.done.size(), plan.jobs.size()));
+  if (output) {
+    const std::string provenance = output->write_companions(facts);
     report.installed = accept(provenance);
-    if (report.installed) output->install(request.force);
+    if (report.installed) output->install();
   } else {
     accept(describe_merge(plan, facts));
   }

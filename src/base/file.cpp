@@ -54,7 +54,8 @@ int reserve(int fd, std::uint64_t size) {
 
 }  // namespace
 
-InputFile::InputFile(const fs::path& path) : path_(path) {
+InputFile::InputFile(const fs::path& path) {
+  identity_.path = path;
   // Non-blocking: opening a named pipe that nobody writes to would hang.
   fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd_ < 0 && errno != ENXIO) throw system_error(errno, "open", path);  // ENXIO: a socket
@@ -66,10 +67,10 @@ InputFile::InputFile(const fs::path& path) : path_(path) {
                                                        : "this is not a regular file")
         .in_file(path.string());
   }
-  size_ = static_cast<std::uint64_t>(status.st_size);
-  inode_ = static_cast<std::uint64_t>(status.st_ino);
-  device_ = static_cast<std::uint64_t>(status.st_dev);
-  mtime_ns_ = nanoseconds(status);
+  identity_.size = static_cast<std::uint64_t>(status.st_size);
+  identity_.inode = static_cast<std::uint64_t>(status.st_ino);
+  identity_.device = static_cast<std::uint64_t>(status.st_dev);
+  identity_.mtime_ns = nanoseconds(status);
 #ifdef POSIX_FADV_SEQUENTIAL
   (void)::posix_fadvise(fd_, 0, 0, POSIX_FADV_SEQUENTIAL);  // advice only
 #endif
@@ -83,11 +84,11 @@ void InputFile::read(std::uint64_t offset, std::span<std::byte> out) const {
     const ssize_t got = ::pread(fd_, out.data() + done, std::min(out.size() - done, kMostAtOnce),
                                 static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw system_error(errno, "read", path_);
+    if (got < 0) throw system_error(errno, "read", path());
     if (got == 0) {
       throw Error(ErrorKind::corrupt, fmt::format("file ends at byte {}, needed up to byte {}",
                                                   offset + done, offset + out.size()))
-          .in_file(path_.string())
+          .in_file(path().string())
           .hint("it is cut short; copy or download it again");
     }
     done += static_cast<std::size_t>(got);
@@ -97,13 +98,18 @@ void InputFile::read(std::uint64_t offset, std::span<std::byte> out) const {
 bool InputFile::changed() const {
   struct stat status {};
   // By path, not by descriptor: a file replaced by another of the same name counts as changed.
-  if (::stat(path_.c_str(), &status) != 0) return true;
-  return static_cast<std::uint64_t>(status.st_size) != size_ ||
-         static_cast<std::uint64_t>(status.st_ino) != inode_ ||
-         static_cast<std::uint64_t>(status.st_dev) != device_ || nanoseconds(status) != mtime_ns_;
+  if (::stat(path().c_str(), &status) != 0) return true;
+  return static_cast<std::uint64_t>(status.st_size) != identity_.size ||
+         static_cast<std::uint64_t>(status.st_ino) != identity_.inode ||
+         static_cast<std::uint64_t>(status.st_dev) != identity_.device ||
+         nanoseconds(status) != identity_.mtime_ns;
 }
 
-OutputFile::OutputFile(const fs::path& path, std::uint64_t size) : path_(path) {
+OutputFile::OutputFile(const fs::path& path, std::uint64_t size, Creation creation) : path_(path) {
+  if (creation == Creation::reopen) {
+    reopen(size);
+    return;
+  }
   fd_ = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
   if (fd_ < 0) throw system_error(errno, "create", path);
   int code = size == 0 ? 0 : reserve(fd_, size);
@@ -117,6 +123,21 @@ OutputFile::OutputFile(const fs::path& path, std::uint64_t size) : path_(path) {
     if (code == ENOSPC) throw no_space(path, size);
     throw system_error(code, fmt::format("reserve {}", human_bytes(size)), path);
   }
+}
+
+void OutputFile::reopen(std::uint64_t size) {
+  fd_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd_ < 0) throw system_error(errno, "open", path_);
+  struct stat status {};
+  if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode) &&
+      static_cast<std::uint64_t>(status.st_size) == size) {
+    return;
+  }
+  ::close(fd_);
+  throw Error(ErrorKind::corrupt, fmt::format("this is not the file of {} bytes that an unfinished "
+                                              "run left",
+                                              size))
+      .in_file(path_.string());
 }
 
 OutputFile::~OutputFile() { ::close(fd_); }

@@ -12,6 +12,13 @@
 
 namespace merganser {
 
+// What tells one content of a file from another without reading it.
+struct FileIdentity {
+  std::filesystem::path path;
+  std::uint64_t size = 0, inode = 0, device = 0;
+  std::int64_t mtime_ns = 0;
+};
+
 // Read-only, by position; thread-safe. The file is never mapped: one cut short under a map would
 // kill the process.
 class InputFile {
@@ -22,27 +29,31 @@ class InputFile {
   InputFile& operator=(const InputFile&) = delete;
   ~InputFile();
 
-  std::uint64_t size() const { return size_; }  // when opened
-  const std::filesystem::path& path() const { return path_; }
+  std::uint64_t size() const { return identity_.size; }  // when opened
+  const std::filesystem::path& path() const { return identity_.path; }
+  const FileIdentity& identity() const { return identity_; }  // when opened
   // Fills `out` from `offset`, or throws: Error(corrupt) at a premature end.
   void read(std::uint64_t offset, std::span<std::byte> out) const;
   // True if size, inode or modification time differ from when it was opened.
   bool changed() const;
 
  private:
-  std::filesystem::path path_;
+  FileIdentity identity_;
   int fd_ = -1;
-  std::uint64_t size_ = 0, inode_ = 0, device_ = 0;
-  std::int64_t mtime_ns_ = 0;
 };
 
-// Created new (never truncates an existing file), written by position; thread-safe for disjoint
-// ranges.
+// Written by position; thread-safe for disjoint ranges. Never truncates an existing file.
 class OutputFile {
  public:
+  enum class Creation {
+    fresh,   // the file must not exist
+    reopen,  // the file exists with this size, or Error(corrupt): an unfinished run left it
+  };
+
   // Reserves `size` bytes on the disk where the file system can (a full disk shows here), and sets
   // the length.
-  OutputFile(const std::filesystem::path& path, std::uint64_t size);
+  OutputFile(const std::filesystem::path& path, std::uint64_t size,
+             Creation creation = Creation::fresh);
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
   ~OutputFile();
@@ -51,6 +62,7 @@ class OutputFile {
   void sync();
 
  private:
+  void reopen(std::uint64_t size);
   void start_write_back(std::size_t added);
 
   std::filesystem::path path_;

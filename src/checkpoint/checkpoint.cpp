@@ -172,6 +172,12 @@ std::uint64_t Checkpoint::bytes() const {
   return sum;
 }
 
+std::vector<FileIdentity> Checkpoint::identities() const {
+  std::vector<FileIdentity> result;
+  for (const auto& handle : handles_) result.push_back(handle->identity());
+  return result;
+}
+
 std::optional<std::filesystem::path> Checkpoint::changed_file() const {
   for (const auto& handle : handles_) {
     if (handle->changed()) return handle->path();

@@ -47,6 +47,9 @@ class Checkpoint {
   // A file that is no longer what was opened (size, inode or modification time); none: all are.
   std::optional<std::filesystem::path> changed_file() const;
 
+  // Of the weight files, as they were when they were opened.
+  std::vector<FileIdentity> identities() const;
+
   // Reads out.size() bytes of the tensor's data from byte `begin`. Throws Error(corrupt) if the
   // file has been cut short meanwhile, Error(io) for what the system says.
   void read(const StoredTensor& tensor, std::uint64_t begin, std::span<std::byte> out) const;

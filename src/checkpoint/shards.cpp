@@ -76,8 +76,13 @@ ShardPlan plan_shards(std::span<const TensorInfo> tensors, std::uint64_t max_sha
   return plan;
 }
 
-ShardWriter::ShardWriter(const ShardPlan& plan, const std::filesystem::path& folder)
+ShardWriter::ShardWriter(const ShardPlan& plan, const std::filesystem::path& folder,
+                         bool reopen_files)
     : plan_(&plan) {
+  if (reopen_files) {
+    reopen(folder);
+    return;
+  }
   // Before any file: OutputFile would only tell of its own size.
   const std::uint64_t room = free_space(folder);
   if (plan.bytes() > room) {
@@ -102,6 +107,20 @@ ShardWriter::ShardWriter(const ShardPlan& plan, const std::filesystem::path& fol
   }
 }
 
+void ShardWriter::reopen(const std::filesystem::path& folder) {
+  for (const ShardPlan::File& file : plan_->files) {
+    const std::filesystem::path path = folder / file.name;
+    files_.push_back(std::make_unique<OutputFile>(path, file.size, OutputFile::Creation::reopen));
+    const InputFile stored(path);
+    std::string header(file.header.size(), '\0');
+    stored.read(0, std::as_writable_bytes(std::span(header)));
+    if (header != file.header) {
+      throw Error(ErrorKind::corrupt, "an unfinished run of another merge left this file")
+          .in_file(path.string());
+    }
+  }
+}
+
 void ShardWriter::write(std::size_t index, std::uint64_t begin, std::span<const std::byte> data) {
   assert(index < plan_->spots.size());
   const ShardPlan::Spot& spot = plan_->spots[index];
@@ -113,5 +132,7 @@ void ShardWriter::write(std::size_t index, std::uint64_t begin, std::span<const 
 void ShardWriter::sync() {
   for (const auto& file : files_) file->sync();
 }
+
+void ShardWriter::sync(std::size_t file) { files_[file]->sync(); }
 
 }  // namespace merganser

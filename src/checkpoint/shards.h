@@ -47,12 +47,17 @@ ShardPlan plan_shards(std::span<const TensorInfo> tensors, std::uint64_t max_sha
 // from any thread.
 class ShardWriter {
  public:
-  ShardWriter(const ShardPlan& plan, const std::filesystem::path& folder);
+  // `reopen`: an unfinished run of the same plan left the files. Throws Error(corrupt) if they are
+  // others.
+  ShardWriter(const ShardPlan& plan, const std::filesystem::path& folder, bool reopen = false);
   // Bytes of tensor `index`, starting `begin` bytes into it. Thread-safe for disjoint ranges.
   void write(std::size_t index, std::uint64_t begin, std::span<const std::byte> data);
-  void sync();  // durable on disk; throws Error(io)
+  void sync();                  // durable on disk; throws Error(io)
+  void sync(std::size_t file);  // one of ShardPlan::files
 
  private:
+  void reopen(const std::filesystem::path& folder);
+
   const ShardPlan* plan_;
   std::vector<std::unique_ptr<OutputFile>> files_;
 };

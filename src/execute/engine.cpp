@@ -1,5 +1,6 @@
 #include "execute/engine.h"
 
+#include <algorithm>
 #include <exception>
 #include <mutex>
 #include <system_error>
@@ -12,6 +13,31 @@
 namespace merganser {
 namespace {
 
+std::vector<bool> done_jobs(const Plan& plan, const EngineOptions& options) {
+  std::vector<bool> done;
+  if (!options.done.empty()) done.resize(plan.jobs.size());
+  for (const JobRecord& record : options.done) done[record.job] = true;
+  return done;
+}
+
+// Without the groups of which every job is done. Of the others every job takes part in the
+// reductions, but only those that are not done are written.
+std::vector<std::vector<std::size_t>> groups_to_do(const RunContext& context) {
+  std::vector<std::vector<std::size_t>> groups = group_jobs(context.plan);
+  std::erase_if(groups, [&](const std::vector<std::size_t>& jobs) {
+    return std::all_of(jobs.begin(), jobs.end(), [&](std::size_t j) { return context.is_done(j); });
+  });
+  return groups;
+}
+
+std::uint64_t bytes_spared(const RunContext& context) {
+  std::uint64_t total = 0;
+  for (std::size_t job = 0; job < context.plan.jobs.size(); ++job) {
+    if (context.is_done(job)) total += bytes_to_read(context.plan, job, context.budget.held_bytes);
+  }
+  return total;
+}
+
 class Run {
  public:
   Run(const Plan& plan, const Budget& budget, const EngineOptions& options, Sink& sink,
@@ -19,10 +45,17 @@ class Run {
       : budget_(budget),
         progress_(progress),
         documents_(plan, budget, options, progress, stop_.get_token()),
-        context_{plan,    budget,        options,
-                 sink,    progress,      stop_.get_token(),
-                 report_, report_mutex_, documents_.sources(plan)},
-        groups_(group_jobs(plan)),
+        context_{plan,
+                 budget,
+                 options,
+                 sink,
+                 progress,
+                 stop_.get_token(),
+                 report_,
+                 report_mutex_,
+                 documents_.sources(plan),
+                 done_jobs(plan, options)},
+        groups_(groups_to_do(context_)),
         hashed_(options.hash == HashKind::none ? 0 : documents_.checkpoint_inputs()),
         schedule_(groups_.size() + hashed_, budget.window,
                   [this](std::size_t g) { return make(g); }) {
@@ -30,9 +63,11 @@ class Run {
     report_.output_non_finite.resize(plan.jobs.size());
     report_.facts.resize(plan.jobs.size());
     report_.mask_hashes.resize(plan.masks.size());
+    for (const JobRecord& record : options.done) report_.add(plan, record);
   }
 
   EngineReport run() {
+    progress_.advance(bytes_spared(context_));
     std::vector<std::thread> workers;
     try {
       while (workers.size() < budget_.threads) workers.emplace_back([this] { work(); });
@@ -84,6 +119,20 @@ class Run {
 };
 
 }  // namespace
+
+void EngineReport::add(const Plan& plan, const JobRecord& record) {
+  for (const JobRecord::Input& input : record.inputs) {
+    const std::pair key(input.input.model, input.input.tensor);
+    if (!input.hash.empty()) input_hashes[key] = input.hash;
+    if (input.non_finite > 0) input_non_finite[key] = input.non_finite;
+  }
+  output_hashes[record.job] = record.output_hash;
+  output_non_finite[record.job] = record.output_non_finite;
+  facts[record.job] = record.facts;
+  for (std::size_t i = 0; i < record.mask_hashes.size(); ++i) {
+    mask_hashes[plan.jobs[record.job].masks[i]] = record.mask_hashes[i];
+  }
+}
 
 EngineReport run_plan(const Plan& plan, const Budget& budget, const EngineOptions& options,
                       Sink& sink, Progress& progress) {

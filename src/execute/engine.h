@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/progress.h"
 #include "execute/budget.h"
+#include "execute/job_record.h"
 #include "execute/sink.h"
 #include "plan/plan.h"
 
@@ -20,6 +21,7 @@ enum class NonFinite { error, warn, ignore };  // NaN and Inf in inputs or outpu
 struct EngineOptions {
   HashKind hash = HashKind::xxh3;
   NonFinite non_finite = NonFinite::error;
+  std::vector<JobRecord> done;  // by an earlier run into the same sink: not merged again
 };
 
 struct EngineReport {
@@ -32,7 +34,10 @@ struct EngineReport {
   std::vector<std::vector<Fact>> facts;          // by job: what the method tells of its merge
   // Of the checkpoints' tensors that documents read: by the document's name.
   std::map<std::string, std::map<std::pair<std::size_t, std::size_t>, std::string>> document_hashes;
-  std::uint64_t bytes_read = 0, bytes_written = 0;
+  std::uint64_t bytes_read = 0, bytes_written = 0;  // by this run
+
+  // Enters what a job's record tells; not the bytes.
+  void add(const Plan& plan, const JobRecord& record);
 };
 
 // The result is the same for any budget. Throws the first Error of any worker; the sink's content

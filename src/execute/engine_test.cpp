@@ -4,8 +4,11 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <random>
+#include <set>
 
+#include "execute/folder_sink.h"
 #include "method/merger.h"
 #include "plan/testing.h"
 
@@ -409,6 +412,67 @@ TEST_F(Numbers, ComeOutAsWrittenOut) {
                                     "parameters: {weight: 1, density: 0.5}\n"))
                          .bytes[0]),
               ElementsAre(1, 2, -3, 8));
+}
+
+// A sink that knows what was finished.
+class RecordingSink final : public Sink {
+ public:
+  explicit RecordingSink(const Plan& plan) : memory_(plan) {}
+  void write(std::size_t job, std::uint64_t begin, std::span<const std::byte> bytes) override {
+    memory_.write(job, begin, bytes);
+    std::lock_guard lock(mutex_);
+    written.insert(job);
+  }
+  void finish(const JobRecord& record) override {
+    std::lock_guard lock(mutex_);
+    records.push_back(record);
+  }
+  std::set<std::size_t> written;
+  std::vector<JobRecord> records;
+
+ private:
+  MemorySink memory_;
+  std::mutex mutex_;
+};
+
+// Whatever was done before, the rest is merged, nothing else is written, and the reports add up to
+// that of an uninterrupted run.
+TEST_F(Numbers, GoOnWhereARunStopped) {
+  for (const std::string folder : {"model_a", "model_b", "model_c"}) {
+    const unsigned seed = static_cast<unsigned char>(folder.back());
+    bench.model(folder, {filled("u", DType::bf16, {70, 50}, seed),
+                         filled("v", DType::f32, {3000}, seed + 100),
+                         filled("w", DType::f32, {9, 9}, seed + 200)});
+  }
+  for (const std::string scope : {"tensor", "model"}) {
+    const Plan merged = bench.plan(
+        "merge_method: ties\nbase_model: model_a\nmodels: [{model: model_b}, {model: model_c}]\n"
+        "parameters: {weight: 0.5, density: 0.3, trim_scope: " +
+        scope + "}\n");
+    const auto run_recording = [&](std::vector<JobRecord> done, RecordingSink& sink) {
+      EngineOptions options;
+      options.done = std::move(done);
+      Progress progress;
+      const Budget budget{.threads = 2, .chunk_elements = kBlock, .peak_bytes = 0};
+      return run_plan(merged, budget, options, sink, progress);
+    };
+    RecordingSink whole(merged);
+    const EngineReport full = run_recording({}, whole);
+    ASSERT_EQ(whole.records.size(), 3u);
+    for (unsigned subset = 0; subset < 7; ++subset) {
+      std::vector<JobRecord> done;
+      for (const JobRecord& record : whole.records) {
+        if ((subset >> record.job & 1) != 0) done.push_back(record);
+      }
+      RecordingSink rest(merged);
+      const EngineReport report = run_recording(done, rest);
+      EXPECT_EQ(report.output_hashes, full.output_hashes) << scope << subset;
+      EXPECT_EQ(report.input_hashes, full.input_hashes) << scope << subset;
+      EXPECT_EQ(rest.records.size() + done.size(), 3u);
+      for (const JobRecord& record : done) EXPECT_FALSE(rest.written.contains(record.job));
+      EXPECT_LE(report.bytes_read, full.bytes_read);
+    }
+  }
 }
 
 }  // namespace

@@ -29,13 +29,16 @@ struct RunContext {
   EngineReport& report;
   std::mutex& report_mutex;
   std::vector<const Source*> sources;  // of the plan's models
+  std::vector<bool> done;              // by job: an earlier run made it; empty: none
+
+  bool is_done(std::size_t job) const { return !done.empty() && done[job]; }
 };
 
 class Group {
  public:
   virtual ~Group() = default;
   std::size_t tensors() const { return jobs_.size(); }
-  // Chunks of a tensor in the current phase.
+  // Chunks of a tensor in the current phase; 0: it has no part in it. Never 0 for all of them.
   virtual std::size_t chunks(std::size_t tensor) const = 0;
   virtual std::size_t chunk_elements(std::size_t tensor) const = 0;  // the last may be shorter
   virtual bool writing() const = 0;  // the current phase is the last one

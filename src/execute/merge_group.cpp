@@ -33,6 +33,7 @@ class MergingGroup final : public Group {
 
   std::size_t chunks(std::size_t tensor) const override {
     if (pass_ == Pass::sample) return 1;
+    if (!pass_ && context_.is_done(jobs_[tensor])) return 0;
     return merger_.chunk_count(tensor, context_.budget.chunk_elements);
   }
 

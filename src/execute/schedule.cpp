@@ -1,14 +1,18 @@
 #include "execute/schedule.h"
 
+#include <cassert>
+
 namespace merganser {
 
 void Schedule::begin_phase(Active& active) {
   active.left.clear();
+  active.tensors_left = 0;
   for (std::size_t t = 0; t < active.group->tensors(); ++t) {
     active.left.push_back(active.group->chunks(t));
+    if (active.left.back() > 0) ++active.tensors_left;
   }
-  active.tensors_left = active.left.size();
   active.tensor = active.chunk = 0;
+  assert(active.tensors_left > 0);
 }
 
 std::optional<Schedule::Item> Schedule::take() {
@@ -20,6 +24,7 @@ std::optional<Schedule::Item> Schedule::take() {
       it->group = std::move(group);
       begin_phase(*it);
     }
+    while (it->tensor < it->group->tensors() && it->group->chunks(it->tensor) == 0) ++it->tensor;
     if (it->tensor == it->group->tensors()) continue;
     Item item;
     item.active_ = it;

@@ -11,10 +11,12 @@ JobStreams::JobStreams(const RunContext& context, std::size_t job)
   const PlanJob& planned = context.plan.jobs[job];
   std::vector<PlanInput> all = planned.inputs;
   if (planned.base && planned.action == PlanJob::Action::merge) all.push_back(*planned.base);
-  const bool hashed = context.options.hash != HashKind::none;
+  // A job that is done already is read for the group's reductions only.
+  const bool hashed = context.options.hash != HashKind::none && !context.is_done(job);
   std::lock_guard lock(context.report_mutex);
   for (const PlanInput& input : all) {
     Stream& stream = inputs_.emplace_back(input, context.plan.dtype(input));
+    if (context.is_done(job)) continue;
     // A tensor that several jobs read (repeated layers) is hashed by the first of them.
     const bool first =
         context.report.input_hashes.try_emplace({input.model, input.tensor}, "").second;
@@ -79,23 +81,27 @@ void JobStreams::count_non_finite_output(std::uint64_t count) {
 }
 
 void JobStreams::finish(std::vector<Fact> facts) {
-  std::lock_guard lock(context_.report_mutex);
-  EngineReport& report = context_.report;
+  JobRecord record;
+  record.job = job_;
+  record.facts = std::move(facts);
+  std::uint64_t bytes_read = 0;
   for (Stream& stream : inputs_) {
-    const auto key = std::pair(stream.from.model, stream.from.tensor);
-    if (stream.hash) report.input_hashes[key] = stream.hash->finish();
-    if (stream.non_finite > 0) report.input_non_finite[key] = stream.non_finite;
+    record.inputs.push_back(
+        {stream.from, stream.hash ? stream.hash->finish() : "", stream.non_finite});
     if (!context_.plan.models[stream.from.model].document) {
-      report.bytes_read += size_ * size_of(stream.dtype);
+      bytes_read += size_ * size_of(stream.dtype);
     }
   }
-  if (output_hash_) report.output_hashes[job_] = output_hash_->finish();
-  report.output_non_finite[job_] = output_non_finite_;
-  report.facts[job_] = std::move(facts);
-  for (std::size_t i = 0; i < mask_hashes_.size(); ++i) {
-    report.mask_hashes[context_.plan.jobs[job_].masks[i]] = mask_hashes_[i]->finish();
+  if (output_hash_) record.output_hash = output_hash_->finish();
+  record.output_non_finite = output_non_finite_;
+  for (const auto& hash : mask_hashes_) record.mask_hashes.push_back(hash->finish());
+  {
+    std::lock_guard lock(context_.report_mutex);
+    context_.report.add(context_.plan, record);
+    context_.report.bytes_read += bytes_read;
+    context_.report.bytes_written += context_.plan.jobs[job_].output.bytes();
   }
-  report.bytes_written += context_.plan.jobs[job_].output.bytes();
+  context_.sink.finish(record);
 }
 
 }  // namespace merganser

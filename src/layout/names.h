@@ -7,6 +7,7 @@ inline constexpr const char* kConfig = "config.json";
 inline constexpr const char* kCard = "README.md";
 inline constexpr const char* kRecipe = "merganser_recipe.yml";
 inline constexpr const char* kProvenance = "merganser_provenance.json";
+inline constexpr const char* kJournal = "merganser_journal";  // until the output is whole
 inline constexpr const char* kTemplate = "chat_template.jinja";
 
 }  // namespace merganser::names

@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
+#include "layout/leftovers.h"
 #include "layout/names.h"
 
 namespace merganser {
@@ -26,35 +26,20 @@ Error refused(int code, std::string_view action, const fs::path& path) {
       .in_file(path.string());
 }
 
-// ".NAME.merganser-", for the lock and the folders. A name that leaves no room for more is cut, and
-// told apart by its hash.
-std::string hidden_prefix(const fs::path& target) {
-  std::string name = target.filename().string();
-  if (name.size() > 200) {
-    name = fmt::format("{}-{:016x}", name.substr(0, 150), hash64(name));
+// What cannot be removed does not stop a run: it takes another name.
+void remove_leftovers(const fs::path& target, const fs::path& but = {}) {
+  std::error_code ignored;
+  for (const fs::path& path : leftovers(target)) {
+    if (path != but) fs::remove_all(path, ignored);
   }
-  return fmt::format(".{}.merganser-", name);
 }
 
-// PID-COUNT, as below; not the lock, nor what belongs to a target whose name begins like this one.
-bool is_run_number(std::string_view tail) {
-  const auto dash = tail.find('-');
-  if (dash == tail.npos || dash == 0 || dash + 1 == tail.size()) return false;
-  return tail.find_first_not_of("0123456789", dash + 1) == tail.npos &&
-         tail.find_first_not_of("0123456789") == dash;
-}
-
-void remove_leftovers(const fs::path& parent, const std::string& prefix) {
-  std::vector<fs::path> found;
-  std::error_code code;
-  for (fs::directory_iterator at(parent, code), end; !code && at != end; at.increment(code)) {
-    const std::string name = at->path().filename().string();
-    if (name.starts_with(prefix) && is_run_number(std::string_view(name).substr(prefix.size()))) {
-      found.push_back(at->path());
-    }
+// All but the weights and the journal is made again.
+void remove_all_but(const fs::path& folder, const std::vector<std::string>& kept) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (std::ranges::find(kept, name) == kept.end()) fs::remove_all(entry.path());
   }
-  // What cannot be removed does not stop this run: it takes another name.
-  for (const fs::path& path : found) fs::remove_all(path, code);
 }
 
 // Not mkdtemp: that makes a private folder, and the output should have ordinary permissions.
@@ -120,21 +105,43 @@ class OutputFolder::Lock {
   int fd_ = -1;
 };
 
-OutputFolder::OutputFolder(const fs::path& target, bool single_file)
+OutputFolder::OutputFolder(const fs::path& target, bool single_file, bool resume)
     : target_(resolve_target(target)), single_file_(single_file) {
   const fs::path parent = target_.parent_path();
   const std::string prefix = hidden_prefix(target_);
   lock_ = std::make_unique<Lock>(parent / (prefix + "lock"), target);
-  if (lock_->held()) remove_leftovers(parent, prefix);
-  path_ = make_folder(parent, prefix);
+  // Without locks another run may be at work in it.
+  const auto unfinished = resume && lock_->held() ? unfinished_run(target_) : std::nullopt;
+  if (lock_->held()) remove_leftovers(target_, unfinished.value_or(""));
+  if (unfinished) {
+    path_ = *unfinished;
+    resumed_ = keep_ = true;
+  } else {
+    path_ = make_folder(parent, prefix);
+  }
 }
 
 OutputFolder::~OutputFolder() {
   std::error_code ignored;
-  if (!path_.empty()) fs::remove_all(path_, ignored);
+  if (!path_.empty() && !keep_) fs::remove_all(path_, ignored);
+}
+
+fs::path OutputFolder::journal() const { return path_ / names::kJournal; }
+
+void OutputFolder::clear(const ShardPlan& weights, const ShardPlan& masks) const {
+  std::vector<std::string> kept = {names::kJournal};
+  for (const ShardPlan* plan : {&weights, &masks}) {
+    for (const ShardPlan::File& file : plan->files) kept.push_back(file.name);
+  }
+  remove_all_but(path_, kept);
 }
 
 void OutputFolder::install(bool replace) {
+  // From here on nothing is unfinished. Were it there while the folder changes its name, a run
+  // killed in between would leave the replaced output looking like an unfinished one.
+  std::error_code ignored;
+  fs::remove(journal(), ignored);
+  keep_ = false;
   if (!single_file_) {
     sync_folder(path_);
     merganser::install(path_, target_, replace);
@@ -146,7 +153,6 @@ void OutputFolder::install(bool replace) {
     if (entry.path().extension() == ".safetensors") weights = entry.path();
   }
   const fs::path provenance = path_ / names::kProvenance, beside = provenance_beside(target_);
-  std::error_code ignored;
   if (!replace && fs::exists(fs::symlink_status(beside, ignored))) {
     throw Error(ErrorKind::usage, "the output's provenance exists already")
         .in_file(beside.string());

@@ -44,11 +44,12 @@ void check_target(const Plan& plan, const std::filesystem::path& target, bool re
 std::filesystem::path resolve_target(const std::filesystem::path& target);
 
 // A hidden folder beside the target that becomes the target, or vanishes. While it lives, no other
-// run can write to the same target: Error(usage). What a killed run left is removed.
+// run can write to the same target: Error(usage). What a killed run left is removed, or, where
+// `resume` asks for it and it has a journal, taken over.
 class OutputFolder {
  public:
   // `single_file`: the target is a file, the one .safetensors in this folder.
-  OutputFolder(const std::filesystem::path& target, bool single_file);
+  OutputFolder(const std::filesystem::path& target, bool single_file, bool resume = false);
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
   ~OutputFolder();
@@ -56,6 +57,13 @@ class OutputFolder {
   // Always a folder, also for a single file.
   const std::filesystem::path& path() const { return path_; }
   std::string title() const { return target_.filename().string(); }  // for the model card
+
+  bool resumed() const { return resumed_; }  // an unfinished run's folder
+  std::filesystem::path journal() const;     // where the journal of the run stands
+  // The folder stays, for a later run to go on in.
+  void keep() { keep_ = true; }
+  // Removes from an unfinished run's folder all that is neither journal nor weights nor masks.
+  void clear(const ShardPlan& weights, const ShardPlan& masks) const;
 
   // After everything is written. A single file's provenance goes beside it: "x.safetensors" gets
   // "x.merganser.json".
@@ -65,7 +73,7 @@ class OutputFolder {
   class Lock;
 
   std::filesystem::path target_, path_;
-  bool single_file_ = false;
+  bool single_file_ = false, resumed_ = false, keep_ = false;
   std::unique_ptr<Lock> lock_;
 };
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "layout/leftovers.h"
 #include "layout/output_folder.h"
 
 namespace merganser {
@@ -152,7 +153,8 @@ void check_target(const Plan& plan, const fs::path& target, bool replace) {
   check_existing(plan, place, target, replace);
   check_parent(place, target);
   const std::uint64_t needed = plan.bytes_written + companion_bytes(plan);
-  const std::uint64_t room = free_space(place.parent_path());
+  // What a killed run left is removed before anything is written, or is part of the output.
+  const std::uint64_t room = free_space(place.parent_path()) + leftover_bytes(place);
   if (needed > room) {
     throw Error(ErrorKind::io,
                 fmt::format("not enough disk space: the output needs {}, {} are free",

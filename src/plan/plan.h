@@ -142,5 +142,6 @@ Plan make_plan(Recipe recipe, const Descriptor& method, const PlanOptions& optio
 // Bytes that a run reads from checkpoints: a document's tensor counts once where it can be held,
 // else for each pass over it; `hashed` adds the reading for hashes of what documents take.
 std::uint64_t bytes_to_read(const Plan& plan, std::uint64_t held_bytes, bool hashed);
+std::uint64_t bytes_to_read(const Plan& plan, std::size_t job, std::uint64_t held_bytes);
 
 }  // namespace merganser

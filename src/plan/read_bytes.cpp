@@ -23,6 +23,10 @@ std::uint64_t bytes_of(const Plan& plan, const PlanJob& job, std::uint64_t held_
 
 }  // namespace
 
+std::uint64_t bytes_to_read(const Plan& plan, std::size_t job, std::uint64_t held_bytes) {
+  return bytes_of(plan, plan.jobs[job], held_bytes);
+}
+
 std::uint64_t bytes_to_read(const Plan& plan, std::uint64_t held_bytes, bool hashed) {
   std::uint64_t total = 0;
   for (const PlanJob& job : plan.jobs) total += bytes_of(plan, job, held_bytes);

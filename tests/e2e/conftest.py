@@ -1,5 +1,9 @@
 """Fixtures of the end-to-end tests: bare tensor files and tiny checkpoints."""
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from support import checkpoint, safetensors_file
@@ -43,3 +47,35 @@ def llamas(tmp_path):
         return (base, *tunes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def two(tmp_path_factory):
+    """A base and a fine-tune of it in three shards, not to be changed."""
+    folder = tmp_path_factory.mktemp("two")
+    config = checkpoint.llama_config(layers=6, hidden=32, vocab=64)
+    tensors = checkpoint.random_tensors(checkpoint.llama_shapes(config), 0)
+    base = checkpoint.write_checkpoint(folder / "base", config, tensors)
+    tune = checkpoint.write_checkpoint(folder / "tune", config, checkpoint.near(tensors, 1), shards=3)
+    return base, tune
+
+
+@pytest.fixture(scope="session")
+def troubled_io(tmp_path_factory):
+    """trouble(sleep_us=…, full_after=…, no_exchange=…): an environment with a bad disk."""
+    library = tmp_path_factory.mktemp("preload") / "troubled_io.so"
+    source = Path(__file__).parent.parent / "support/troubled_io.c"
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no C compiler for the library that slows the disk down")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+
+    def environment(**settings):
+        # The address sanitizer insists on being the first library unless told otherwise.
+        return {
+            "LD_PRELOAD": str(library),
+            "ASAN_OPTIONS": "verify_asan_link_order=0",
+            **{f"TROUBLED_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+
+    return environment

@@ -1,0 +1,42 @@
+// An output while it is made: its hidden folder, the sink that writes into it, and the journal by
+// which a later run goes on.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "execute/folder_sink.h"
+#include "layout/output_folder.h"
+#include "merganser/merganser.h"
+
+namespace merganser {
+
+class OutputRun {
+ public:
+  // `facts`: those that are known before the run. Throws Error for a target that cannot be written
+  // to, and for an unfinished run that cannot be gone on with.
+  OutputRun(const Plan& plan, const Request& request, const ProvenanceFacts& facts);
+
+  Sink& sink() { return *sink_; }
+  // What an unfinished run has made already.
+  const std::vector<JobRecord>& done() const { return done_; }
+
+  // After a failure: keeps what is whole, where the request asks for it and the failure leaves it
+  // good. Returns how many tensors are kept.
+  std::size_t keep_unfinished() noexcept;
+
+  void close();  // all bytes written, and durable where the request says so
+  // Everything beside the weights. Returns the provenance.
+  std::string write_companions(const ProvenanceFacts& facts);
+  void install();
+
+ private:
+  const Plan& plan_;
+  const Request& request_;
+  std::optional<OutputFolder> folder_;
+  std::optional<FolderSink> sink_;
+  std::vector<JobRecord> done_;
+};
+
+}  // namespace merganser

@@ -1,0 +1,86 @@
+#include "layout/leftovers.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "base/hash.h"
+#include "layout/names.h"
+
+namespace merganser {
+namespace {
+
+namespace fs = std::filesystem;
+
+// PID-COUNT, as OutputFolder makes them; not the lock, nor what belongs to a target whose name
+// begins like this one.
+bool is_run_number(std::string_view tail) {
+  const auto dash = tail.find('-');
+  if (dash == tail.npos || dash == 0 || dash + 1 == tail.size()) return false;
+  return tail.find_first_not_of("0123456789", dash + 1) == tail.npos &&
+         tail.find_first_not_of("0123456789") == dash;
+}
+
+}  // namespace
+
+std::string hidden_prefix(const fs::path& target) {
+  std::string name = target.filename().string();
+  if (name.size() > 200) {
+    name = fmt::format("{}-{:016x}", name.substr(0, 150), hash64(name));
+  }
+  return fmt::format(".{}.merganser-", name);
+}
+
+std::vector<fs::path> leftovers(const fs::path& target) {
+  const std::string prefix = hidden_prefix(target);
+  std::vector<std::pair<fs::file_time_type, fs::path>> found;
+  std::error_code code;
+  for (fs::directory_iterator at(target.parent_path(), code), end; !code && at != end;
+       at.increment(code)) {
+    const std::string name = at->path().filename().string();
+    if (!name.starts_with(prefix) || !is_run_number(std::string_view(name).substr(prefix.size()))) {
+      continue;
+    }
+    std::error_code unknown;
+    fs::file_time_type used = fs::last_write_time(at->path() / names::kJournal, unknown);
+    if (unknown) used = fs::file_time_type::min();
+    found.emplace_back(used, at->path());
+  }
+  std::ranges::sort(found, [](const auto& a, const auto& b) { return a > b; });
+  std::vector<fs::path> paths;
+  for (auto& [used, path] : found) paths.push_back(std::move(path));
+  return paths;
+}
+
+std::optional<fs::path> unfinished_run(const fs::path& target) {
+  for (fs::path& path : leftovers(target)) {
+    std::error_code code;
+    // Neither may be a link: what is there would be written through it.
+    if (fs::is_directory(fs::symlink_status(path, code)) &&
+        fs::is_regular_file(fs::symlink_status(path / names::kJournal, code))) {
+      return path;
+    }
+  }
+  return std::nullopt;
+}
+
+std::uint64_t leftover_bytes(const fs::path& target) {
+  std::uint64_t bytes = 0;
+  for (const fs::path& folder : leftovers(target)) {
+    std::error_code code;
+    for (fs::recursive_directory_iterator at(folder, code), end; !code && at != end;
+         at.increment(code)) {
+      struct stat status {};
+      constexpr std::uint64_t block = 512;  // of st_blocks, whatever the file system's own
+      if (::lstat(at->path().c_str(), &status) == 0) {
+        bytes += static_cast<std::uint64_t>(status.st_blocks) * block;
+      }
+    }
+  }
+  return bytes;
+}
+
+}  // namespace merganser
