@@ -55,7 +55,7 @@ docs: build  ## writes docs/methods.md from the methods themselves
 	@scripts/check_docs.sh --write
 
 install: setup  ## installs into PREFIX (/usr/local)
-	@scripts/build.sh release
+	@scripts/build.sh release installation
 	cmake --install build/release --prefix "$(PREFIX)"
 
 format:  ## formats the C++ files

@@ -37,6 +37,8 @@ function(add_layer name)
 
   if(sources)
     add_library(merganser_${name} STATIC ${sources})
+    # The same objects go into the program, the tests and the shared library.
+    set_target_properties(merganser_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_link_libraries(merganser_${name}
       PUBLIC merganser_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
   else()

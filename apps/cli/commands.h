@@ -17,5 +17,7 @@ void add_replay(CLI::App& app, Run& run);
 void add_methods(CLI::App& app, Run& run);
 void add_inspect(CLI::App& app, Run& run);
 void add_diff(CLI::App& app, Run& run);
+// Hidden: `completion SHELL` and `man` print what the installation ships.
+void add_generators(CLI::App& app, Run& run);
 
 }  // namespace merganser::cli

@@ -48,9 +48,10 @@ void add_diff(CLI::App& app, Run& run) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "diff", "Compare two checkpoints tensor by tensor; exit status 0 if identical, 1 if not");
-  command->add_option("A", options->a, "A checkpoint")->required();
-  command->add_option("B", options->b, "Another")->required();
-  command->add_option("--base", options->base, "Compare the differences from this one");
+  command->add_option("A", options->a, "A checkpoint")->required()->type_name("PATH");
+  command->add_option("B", options->b, "Another")->required()->type_name("PATH");
+  command->add_option("--base", options->base, "Compare the differences from this one")
+      ->type_name("PATH");
   command->add_option("--rows", options->rows, "Rows to show, worst first; 0: all")
       ->default_str("40");
   command->add_option("--threads", options->threads, "Worker threads; 0: one for each core")

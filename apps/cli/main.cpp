@@ -29,7 +29,7 @@ std::string one_line(std::string text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Merges fine-tuned checkpoints of one base model into one model."};
+  CLI::App app{"Merges fine-tuned checkpoints of one base model into one model.", "merganser"};
   app.set_version_flag("--version",
                        "merganser " + merganser::version() + " (" + merganser::simd_target() + ")");
   app.require_subcommand(1);
@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   merganser::cli::add_methods(app, run);
   merganser::cli::add_inspect(app, run);
   merganser::cli::add_diff(app, run);
+  merganser::cli::add_generators(app, run);
   try {
     app.parse(argc, argv);
     return run();

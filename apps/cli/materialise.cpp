@@ -48,10 +48,14 @@ void add_materialise(CLI::App& app, Run& run) {
       "merganser materialise merged/ TASK task-model/\n"
       "A recipe takes a task as a model, too: {model: {path: merged}, task: TASK}");
   auto options = std::make_shared<Options>();
-  command->add_option("merged", options->merged, "Output folder with task_masks.json")->required();
+  command->add_option("merged", options->merged, "Output folder with task_masks.json")
+      ->required()
+      ->type_name("PATH");
   command->add_option("task", options->task, "A task's name");
-  command->add_option("output", options->request.output, "Where to write its checkpoint");
-  command->add_option("--base", options->base, "The base model, where it is not as recorded");
+  command->add_option("output", options->request.output, "Where to write its checkpoint")
+      ->type_name("PATH");
+  command->add_option("--base", options->base, "The base model, where it is not as recorded")
+      ->type_name("PATH");
   command->add_option("--memory", options->memory, "Private memory, as of merge");
   command->add_option("--threads", options->request.threads, "Worker threads; 0: one for each core")
       ->default_str("0")

@@ -38,7 +38,7 @@ void add_methods(CLI::App& app, Run& run) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("methods", "List the merge methods, or explain one");
-  command->add_option("NAME", options->name, "A method");
+  command->add_option("NAME", options->name, "A method")->type_name("METHOD");
   command->add_flag("--markdown", options->markdown, "As a page of documentation");
   command->add_flag("--json", options->json, "As JSON");
   command->callback([options, &run] {

@@ -57,8 +57,10 @@ void add_replay(CLI::App& app, Run& run) {
   command
       ->add_option("provenance", options->request.provenance,
                    "An output of merganser merge, or its provenance file")
-      ->required();
-  command->add_option("output", options->request.output, "Where to write it, if at all");
+      ->required()
+      ->type_name("PATH");
+  command->add_option("output", options->request.output, "Where to write it, if at all")
+      ->type_name("PATH");
   command->add_option("--memory", options->memory, "Private memory, as of merge");
   command->add_option("--threads", options->request.threads, "Worker threads; 0: one for each core")
       ->default_str("0")

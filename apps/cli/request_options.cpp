@@ -20,12 +20,17 @@ std::uint64_t parse_seed(const std::string& text) {
 std::shared_ptr<RequestOptions> add_request_options(CLI::App& command) {
   auto options = std::make_shared<RequestOptions>();
   Request& request = options->request;
-  command.add_option("ARGUMENTS", options->positional,
-                     "RECIPE.yml [OUTPUT]; with --method the models");
-  command.add_option("-o,--output", request.output,
-                     "Output folder, or .safetensors file where the inputs are such files");
-  command.add_option("-m,--method", request.method, "Merge without a recipe, by this method");
-  command.add_option("--base-model", request.base_model, "Base model, with --method");
+  command
+      .add_option("ARGUMENTS", options->positional, "RECIPE.yml [OUTPUT]; with --method the models")
+      ->type_name("PATH");
+  command
+      .add_option("-o,--output", request.output,
+                  "Output folder, or .safetensors file where the inputs are such files")
+      ->type_name("PATH");
+  command.add_option("-m,--method", request.method, "Merge without a recipe, by this method")
+      ->type_name("METHOD");
+  command.add_option("--base-model", request.base_model, "Base model, with --method")
+      ->type_name("PATH");
   command
       .add_option("-p,--parameter", options->parameters,
                   "NAME=VALUE of the method, as in a recipe; 0.3,0.7 is one value a model")

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(default)  // what stands here is what libmerganser.so exports
 namespace merganser {
 
 enum class ErrorKind {
@@ -54,3 +55,4 @@ class Error : public std::exception {
 std::string_view name_of(ErrorKind kind);
 
 }  // namespace merganser
+#pragma GCC visibility pop

@@ -21,6 +21,7 @@
 #include "merganser/error.h"
 #include "merganser/progress.h"
 
+#pragma GCC visibility push(default)
 namespace merganser {
 
 std::string version();      // "0.1.0"
@@ -212,3 +213,4 @@ DiffReport diff(const std::string& a, const std::string& b, const std::string& b
                 unsigned threads, Progress& progress);
 
 }  // namespace merganser
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#pragma GCC visibility push(default)
 namespace merganser {
 
 class Progress {
@@ -23,3 +24,4 @@ class Progress {
 };
 
 }  // namespace merganser
+#pragma GCC visibility pop

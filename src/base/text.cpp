@@ -145,7 +145,8 @@ std::string human_bytes(std::uint64_t bytes) {
   return fmt::format("{:.{}f} {}", value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0, units[unit]);
 }
 
-std::uint64_t parse_bytes(std::string_view text) {
+// Public, but declared by this layer for those below the API.
+[[gnu::visibility("default")]] std::uint64_t parse_bytes(std::string_view text) {
   const auto fail = [&](std::string_view why) {
     return Error(ErrorKind::usage, fmt::format("'{}' is not a size: {}", text, why))
         .hint("write for instance 256MiB, 5GB or 1000000");

@@ -29,7 +29,8 @@ void use(std::int64_t targets) {
 
 }  // namespace
 
-std::string simd_target() { return HWY_DYNAMIC_DISPATCH(Name)(); }
+// Public, but declared by this layer for those below the API.
+[[gnu::visibility("default")]] std::string simd_target() { return HWY_DYNAMIC_DISPATCH(Name)(); }
 
 std::vector<std::string> simd_targets() {
   // SupportedTargets() shrinks while a target is forced; it only affects tests that ask then.
