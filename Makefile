@@ -4,7 +4,7 @@
 #   PREFIX=dir  where `make install` puts the program
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test check check-all bench docs install clean format
+.PHONY: help setup build demo test check check-all bench docs install deb clean format
 
 export DEBIAN_FRONTEND := noninteractive
 PREFIX ?= /usr/local
@@ -57,6 +57,11 @@ docs: build  ## writes docs/methods.md from the methods themselves
 install: setup  ## installs into PREFIX (/usr/local)
 	@scripts/build.sh release installation
 	cmake --install build/release --prefix "$(PREFIX)"
+
+deb: setup  ## makes Debian packages in build/release/packages (scripts/check_deb.sh tries them)
+	@scripts/setup.sh deb
+	@scripts/build.sh release installation
+	@cd build/release && cpack
 
 format:  ## formats the C++ files
 	@scripts/setup.sh lint

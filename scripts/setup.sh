@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing from the system's packages (Debian 12, Ubuntu 24.04), and nothing else:
 # where all is there, no package manager is called.
-#   scripts/setup.sh [build|test|lint|clang|all]...     default: build
+#   scripts/setup.sh [build|test|lint|clang|deb|all]...     default: build
 #   scripts/setup.sh --missing GROUP...                 only lists what is missing, one a line
 set -euo pipefail
 
@@ -11,6 +11,7 @@ build=(g++ cmake ninja-build ccache libhwy-dev libyaml-cpp-dev nlohmann-json3-de
 test=(python3 python3-venv ca-certificates)
 lint=(clang-format-16 python3)
 clang=(clang-16 libclang-rt-16-dev lld-16)
+deb=(dpkg-dev file)  # for `make deb` alone, not in all
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -64,11 +65,12 @@ for group in "$@"; do
     build) packages+=("${build[@]}") ;;
     test) packages+=("${build[@]}" "${test[@]}") ;;
     lint) packages+=("${lint[@]}") ;;
+    deb) packages+=("${build[@]}" "${deb[@]}") ;;
     clang) packages+=("${build[@]}" "${clang[@]}") ;;
     all) packages+=("${build[@]}" "${test[@]}" "${lint[@]}" "${clang[@]}") ;;
     --missing) only_list=yes ;;
     -h | --help) sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) die "unknown group '$group' (build, test, lint, clang, all)" ;;
+    *) die "unknown group '$group' (build, test, lint, clang, deb, all)" ;;
   esac
 done
 
