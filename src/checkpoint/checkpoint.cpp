@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -13,6 +14,8 @@
 #include "checkpoint/folder.h"
 #include "checkpoint/quantised.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/strided.h"
+#include "checkpoint/torch_archive.h"
 
 namespace merganser {
 namespace {
@@ -34,11 +37,29 @@ bool is_folder(const fs::path& path) {
   return status.type() == fs::file_type::directory;
 }
 
+torch_archive::Form form_of(const InputFile& file) {
+  std::array<std::byte, 16> start{};
+  const auto beginning = std::span(start).first(
+      static_cast<std::size_t>(std::min<std::uint64_t>(start.size(), file.size())));
+  file.read(0, beginning);
+  return torch_archive::form_of(beginning);
+}
+
 // Tensors of all files, sorted by name; those of equal names in the order of the files.
-std::vector<StoredTensor> read_headers(
-    const std::vector<std::shared_ptr<const InputFile>>& handles) {
+std::vector<StoredTensor> read_headers(const std::vector<std::shared_ptr<const InputFile>>& handles,
+                                       std::vector<std::string>& notes) {
   std::vector<StoredTensor> tensors;
   for (std::size_t file = 0; file < handles.size(); ++file) {
+    const torch_archive::Form form = form_of(*handles[file]);
+    if (form != torch_archive::Form::none) {
+      torch_archive::Contents contents =
+          torch_archive::read_archive(source_of(*handles[file]), form);
+      for (torch_archive::Tensor& tensor : contents.tensors) {
+        tensors.push_back({std::move(tensor.info), file, tensor.offset, std::move(tensor.strides)});
+      }
+      std::ranges::move(contents.notes, std::back_inserter(notes));
+      continue;
+    }
     safetensors::Header header = safetensors::read_header(*handles[file]);
     for (safetensors::Entry& entry : header.entries) {
       tensors.push_back({std::move(entry.info), file, header.size + entry.begin});
@@ -100,7 +121,7 @@ void refuse_repeats(const std::vector<StoredTensor>& tensors, const FoundWeights
 
 // "model-00002-of-00003.safetensors", opened by itself.
 bool is_shard_name(const std::string& name) {
-  return glob_match("*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].safetensors", name);
+  return glob_match("*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].*", name);
 }
 
 }  // namespace
@@ -143,7 +164,8 @@ Checkpoint Checkpoint::open(const fs::path& path) {
   }
   result.paths_ = found.files;
   result.notes_ = found.notes;
-  result.tensors_ = read_headers(result.handles_);
+  result.tensors_ = read_headers(result.handles_, result.notes_);
+  result.bands_ = std::make_shared<strided::Bands>();
   refuse_repeats(result.tensors_, found);
   if (found.index_path) {
     result.tensors_ = keep_indexed(std::move(result.tensors_), found, result.notes_);
@@ -189,7 +211,16 @@ void Checkpoint::read(const StoredTensor& tensor, std::uint64_t begin,
                       std::span<std::byte> out) const {
   assert(begin <= tensor.info.bytes() && out.size() <= tensor.info.bytes() - begin);
   try {
-    handles_[tensor.file]->read(tensor.offset + begin, out);
+    if (tensor.strides.empty()) return handles_[tensor.file]->read(tensor.offset + begin, out);
+    const auto read_at = [&](std::uint64_t offset, std::span<std::byte> to) {
+      handles_[tensor.file]->read(tensor.offset + offset, to);
+    };
+    // Rows that are whole in the file need no band of them.
+    if (tensor.strides.back() == 1) {
+      strided::gather(tensor.info, tensor.strides, begin, out, read_at);
+    } else {
+      bands_->read(tensor.info, tensor.strides, begin, out, read_at);
+    }
   } catch (Error& error) {
     error.in_tensor(tensor.info.name);
     throw;

@@ -16,18 +16,24 @@
 
 namespace merganser {
 
+namespace strided {
+class Bands;
+}
+
 struct StoredTensor {
   TensorInfo info;
   std::size_t file = 0;      // index in Checkpoint::files()
-  std::uint64_t offset = 0;  // of the first byte in that file
+  std::uint64_t offset = 0;  // of the first element's first byte in that file
+  // In elements, one for each axis, of a view that is not row-major (PyTorch archives); else empty.
+  std::vector<std::uint64_t> strides = {};
 };
 
 // Opened for reading; headers validated once, here; afterwards only trusted. Thread-safe reads.
 class Checkpoint {
  public:
-  // A folder (model.safetensors, or *.safetensors.index.json with its shards, or the one
-  // .safetensors file in it) or a .safetensors file. Throws Error: not_found, corrupt, unsupported
-  // (Git-LFS pointer, unfinished download, quantised weights, PyTorch archives by name).
+  // A folder (find_weights says which files of it), a .safetensors file or a PyTorch archive,
+  // known by its content. Throws Error: not_found, corrupt, unsupported (Git-LFS pointer,
+  // unfinished download, quantised weights, other formats by name).
   static Checkpoint open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
@@ -50,8 +56,8 @@ class Checkpoint {
   // Of the weight files, as they were when they were opened.
   std::vector<FileIdentity> identities() const;
 
-  // Reads out.size() bytes of the tensor's data from byte `begin`. Throws Error(corrupt) if the
-  // file has been cut short meanwhile, Error(io) for what the system says.
+  // Reads out.size() bytes of the tensor's data, row-major, from byte `begin`. Throws
+  // Error(corrupt) if the file has been cut short meanwhile, Error(io) for what the system says.
   void read(const StoredTensor& tensor, std::uint64_t begin, std::span<std::byte> out) const;
 
  private:
@@ -60,6 +66,7 @@ class Checkpoint {
   std::vector<std::filesystem::path> paths_;
   std::vector<std::shared_ptr<const InputFile>> handles_;
   std::vector<StoredTensor> tensors_;
+  std::shared_ptr<strided::Bands> bands_;
   std::shared_ptr<const Json> config_;
   std::string config_text_;
   std::vector<std::string> notes_;

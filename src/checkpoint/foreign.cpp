@@ -18,11 +18,6 @@ bool looks_like_text(std::string_view bytes) {
   });
 }
 
-bool is_pickle(std::string_view bytes) {
-  // Opcode PROTO with protocol 2 to 5; the next opcode is never 0, which a length's third byte is.
-  return bytes.size() > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5 && bytes[2] != 0;
-}
-
 std::string lower(std::string_view text) {
   std::string out(text);
   std::ranges::transform(out, out.begin(),
@@ -46,9 +41,11 @@ void refuse_foreign(const InputFile& file, std::span<const std::byte> beginning)
     refuse(ErrorKind::unsupported, "this is a Git-LFS pointer, not the file it stands for",
            fmt::format("fetch the files: git -C '{}' lfs pull", folder.empty() ? "." : folder));
   }
-  if (bytes.starts_with("PK\x03\x04") || is_pickle(bytes)) {
-    refuse(ErrorKind::unsupported, "this is a PyTorch archive, not safetensors",
-           "convert it: load it in PyTorch and save it with safetensors.torch.save_file");
+  if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") {
+    refuse(ErrorKind::unsupported,
+           "this is a tar file (PyTorch's archives before version 0.1.10 "
+           "are such files)",
+           "load it in PyTorch and save it again");
   }
   if (bytes.starts_with("GGUF")) {
     refuse(ErrorKind::unsupported, "this is a GGUF file, not safetensors",
