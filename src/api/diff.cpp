@@ -37,9 +37,7 @@ DiffReport diff(const std::string& a, const std::string& b, const std::string& b
   std::vector<PlanModel> models;
   for (const std::string& path : {a, b, base}) {
     if (path.empty()) continue;
-    ModelRef ref;
-    ref.path = path;
-    models.push_back(open_model(ref, ""));
+    models.push_back(open_model(model_ref(path), ""));
   }
   DiffReport report{.a = a, .b = b, .base = base};
   bridge_prefixes(models, 0, report.notes);

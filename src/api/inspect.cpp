@@ -3,13 +3,21 @@
 #include <map>
 
 #include "architecture/architecture.h"
+#include "base/error.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/locate.h"
 #include "merganser/merganser.h"
+#include "plan/models.h"
 
 namespace merganser {
 
 CheckpointReport inspect(const std::string& path) {
-  const Checkpoint checkpoint = Checkpoint::open(path);
+  const ModelRef ref = model_ref(path);
+  if (!ref.lora_path.empty()) {
+    throw Error(ErrorKind::usage, "a model or an adapter is described, not both at once")
+        .in_file(path);
+  }
+  const Checkpoint checkpoint = Checkpoint::open(locate_model(ref.path, ref.revision, "").path);
   const std::vector<TensorInfo> headers = checkpoint.headers();
   const Architecture architecture = Architecture::resolve(checkpoint.config(), headers);
   CheckpointReport report;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "methods/registry.h"
+#include "plan/models.h"
 #include "recipe/parse.h"
 
 namespace merganser {
@@ -39,6 +40,21 @@ std::vector<std::string> values_by_model(const std::string& value, std::size_t m
   return values.size() == models && models > 1 ? values : std::vector<std::string>{};
 }
 
+// A model of a command line in the mapping form, which any path can take.
+std::string model_text(const std::string& name) {
+  const ModelRef ref = model_ref(name);
+  const auto place = [](const std::string& path, const std::string& revision) {
+    std::string text = fmt::format("{{path: {}", yaml_quoted(path));
+    if (!revision.empty()) text += fmt::format(", revision: {}", yaml_quoted(revision));
+    return text + "}";
+  };
+  std::string text = fmt::format("{{model: {}", place(ref.path, ref.revision));
+  if (!ref.lora_path.empty()) {
+    text += fmt::format(", lora: {}", place(ref.lora_path, ref.lora_revision));
+  }
+  return text + "}";
+}
+
 // The recipe of a one-line command, as text: it is recorded and can be run again.
 std::string compose_recipe(const Request& request) {
   const Descriptor* known = find_method(request.method);
@@ -64,8 +80,7 @@ std::string compose_recipe(const Request& request) {
   std::string text = fmt::format("merge_method: {}\n", request.method);
   const bool listed = !base.empty() && method.base == BaseRole::ordinary;
   if (listed) models.insert(models.begin(), base);
-  if (!base.empty())
-    text += fmt::format("base_model: {{model: {{path: {}}}}}\n", yaml_quoted(base));
+  if (!base.empty()) text += fmt::format("base_model: {}\n", model_text(base));
   if (!request.dtype.empty()) text += fmt::format("dtype: {}\n", request.dtype);
   std::string shared;
   std::vector<std::string> own(models.size());
@@ -82,7 +97,7 @@ std::string compose_recipe(const Request& request) {
   }
   text += "models:\n";
   for (std::size_t i = 0; i < models.size(); ++i) {
-    text += fmt::format("  - model: {{model: {{path: {}}}}}\n", yaml_quoted(models[i]));
+    text += fmt::format("  - model: {}\n", model_text(models[i]));
     if (!own[i].empty()) text += "    parameters:\n" + own[i];
   }
   if (!shared.empty()) text += "parameters:\n" + shared;

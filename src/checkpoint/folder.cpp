@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <string_view>
 #include <system_error>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "checkpoint/hub_cache.h"
 
 namespace merganser {
 namespace {
@@ -202,16 +202,9 @@ void path_not_found(const fs::path& path) {
   Error error(ErrorKind::not_found, "no such file or folder");
   error.in_file(path.string());
   const std::string name = path.string();
-  const std::vector<std::string_view> parts = split(name, '/');
-  const auto plain = [](std::string_view part) {
-    return !part.empty() && part != "." && part != ".." &&
-           std::ranges::all_of(part, [](unsigned char c) {
-             return std::isalnum(c) || c == '-' || c == '_' || c == '.';
-           });
-  };
-  if (parts.size() == 2 && plain(parts[0]) && plain(parts[1])) {
-    error.hint(fmt::format("if it is on the Hugging Face hub: hf download {} --local-dir {}", name,
-                           parts[1]));
+  if (is_hub_name(name) && name.find('/') != name.npos) {
+    error.hint(
+        fmt::format("nor is it in the hub's cache; to get it: {}", download_command(name, "")));
   }
   throw error;
 }

@@ -75,6 +75,18 @@ class Teller {
       hasher->update(std::as_bytes(std::span(config)));
       line["config"] = hasher->finish();
     }
+    if (model.hub) {
+      line["hub"] = {{"name", model.hub->name},
+                     {"revision", model.hub->revision},
+                     {"commit", model.hub->commit}};
+    }
+    if (model.file) {
+      Json blobs = Json::object();
+      for (const auto& [file, hash] : blob_hashes(model.file->checkpoint().files())) {
+        blobs[file] = "sha256:" + hash;
+      }
+      if (!blobs.empty()) line["blobs"] = std::move(blobs);
+    }
     if (!model.prefix_removed.empty()) line["prefix_removed"] = model.prefix_removed;
     if (!model.prefix_added.empty()) line["prefix_added"] = model.prefix_added;
     if (!parents_[index].empty()) line["provenance"] = parents_[index];

@@ -10,6 +10,8 @@
 
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/locate.h"
+#include "recipe/parse.h"
 #include "source/task_source.h"
 
 namespace merganser {
@@ -17,12 +19,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path locate(const ModelRef& ref, const std::string& recipe_file) {
-  const fs::path path(ref.path);
-  std::error_code ignored;
-  if (path.is_absolute() || fs::exists(path, ignored) || recipe_file.empty()) return path;
-  const fs::path beside = fs::path(recipe_file).parent_path() / path;
-  return fs::exists(beside, ignored) ? beside : path;
+// Errors about the model's name show where it stands in the recipe.
+Located locate(const ModelRef& ref, const std::string& recipe_file) {
+  try {
+    return locate_model(ref.path, ref.revision, recipe_file);
+  } catch (Error& error) {
+    if (error.file().empty()) error.in_file(recipe_file).at(ref.mark.line, ref.mark.column);
+    throw;
+  }
 }
 
 using Names = std::unordered_set<std::string>;
@@ -158,6 +162,14 @@ void respell(PlanModel& model, const PlanModel& target, std::vector<std::string>
 
 }  // namespace
 
+ModelRef model_ref(const std::string& name) {
+  std::error_code ignored;
+  if (!fs::exists(fs::symlink_status(name, ignored))) return parse_model_ref(name);
+  ModelRef ref;
+  ref.path = name;
+  return ref;
+}
+
 PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
   if (!ref.lora_path.empty()) {
     throw Error(ErrorKind::unsupported,
@@ -167,17 +179,11 @@ PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
         .at(ref.mark.line, ref.mark.column)
         .hint("merge the adapter into its base first");
   }
-  if (!ref.revision.empty()) {
-    throw Error(ErrorKind::unsupported,
-                fmt::format("'{}' names a revision, but models are read from local folders",
-                            ref.to_string()))
-        .in_file(recipe_file)
-        .at(ref.mark.line, ref.mark.column)
-        .hint("download that revision into a folder and name the folder");
-  }
   PlanModel model;
   model.ref = ref;
-  model.path = locate(ref, recipe_file);
+  Located place = locate(ref, recipe_file);
+  model.path = std::move(place.path);
+  model.hub = std::move(place.hub);
   model.file = std::make_shared<const FileSource>(Checkpoint::open(model.path));
   model.source = model.file;
   if (!ref.task.empty()) {

@@ -10,6 +10,10 @@
 
 namespace merganser {
 
+// What is named outside of a recipe: a path that exists as it stands, else the compact form
+// "path[@revision][+lora[@revision]]". Throws Error.
+ModelRef model_ref(const std::string& name);
+
 // `recipe_file` helps to find relative paths. Throws Error for what cannot be opened.
 PlanModel open_model(const ModelRef& ref, const std::string& recipe_file);
 // In the order of Recipe::referenced_models(); a path that names one of `documents` is its output.

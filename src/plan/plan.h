@@ -14,6 +14,7 @@
 #include "architecture/architecture.h"
 #include "base/json.h"
 #include "base/tensor_info.h"
+#include "checkpoint/hub_cache.h"
 #include "checkpoint/shards.h"
 #include "method/descriptor.h"
 #include "recipe/recipe.h"
@@ -34,6 +35,7 @@ struct PlanModel {
   ModelRef ref;
   // Of a checkpoint: as found. Of a document: its name.
   std::filesystem::path path;
+  std::optional<HubSnapshot> hub;          // where the path is in the hub's cache
   std::shared_ptr<const FileSource> file;  // of a checkpoint: its weights and config
   std::shared_ptr<const Source> source;    // of a checkpoint: what is merged; `file`, or a task
   std::vector<std::shared_ptr<const FileSource>> also_read;  // for a task

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json_text.h"
 #include "base/text.h"
+#include "checkpoint/locate.h"
 #include "kernels/convert.h"
 
 namespace merganser {
@@ -21,12 +22,8 @@ constexpr std::uint64_t kMost = 16 << 20;  // bytes of task_masks.json
 constexpr std::size_t kStep = 8192;        // elements computed at once; a multiple of 8
 
 std::shared_ptr<const FileSource> open_base(const std::string& written, const fs::path& folder) {
-  fs::path path(written);
-  std::error_code ignored;
-  if (!path.is_absolute() && !fs::exists(path, ignored)) {
-    const fs::path beside = fs::absolute(folder).lexically_normal().parent_path() / path;
-    if (fs::exists(beside, ignored)) path = beside;
-  }
+  const fs::path output = fs::absolute(folder).lexically_normal();
+  const fs::path path = locate_model(written, "", output.string()).path;
   try {
     return std::make_shared<const FileSource>(Checkpoint::open(path));
   } catch (Error& error) {
