@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -37,20 +36,12 @@ bool is_folder(const fs::path& path) {
   return status.type() == fs::file_type::directory;
 }
 
-torch_archive::Form form_of(const InputFile& file) {
-  std::array<std::byte, 16> start{};
-  const auto beginning = std::span(start).first(
-      static_cast<std::size_t>(std::min<std::uint64_t>(start.size(), file.size())));
-  file.read(0, beginning);
-  return torch_archive::form_of(beginning);
-}
-
 // Tensors of all files, sorted by name; those of equal names in the order of the files.
 std::vector<StoredTensor> read_headers(const std::vector<std::shared_ptr<const InputFile>>& handles,
                                        std::vector<std::string>& notes) {
   std::vector<StoredTensor> tensors;
   for (std::size_t file = 0; file < handles.size(); ++file) {
-    const torch_archive::Form form = form_of(*handles[file]);
+    const torch_archive::Form form = torch_archive::form_of_file(*handles[file]);
     if (form != torch_archive::Form::none) {
       torch_archive::Contents contents =
           torch_archive::read_archive(source_of(*handles[file]), form);

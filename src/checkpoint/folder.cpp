@@ -3,19 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <system_error>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "checkpoint/hub_cache.h"
+#include "checkpoint/torch_archive.h"
 
 namespace merganser {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kIndexTail = ".safetensors.index.json";
+constexpr std::string_view kSafetensors = "model.safetensors", kArchive = "pytorch_model.bin";
 
 // Names in the folder, sorted; without hidden ones ("._model.safetensors" is litter of macOS).
 std::vector<std::string> names_in(const fs::path& folder) {
@@ -49,12 +52,49 @@ bool present(const fs::path& path) {
   return fs::exists(path, code) || code;  // what cannot be examined gives its own error when opened
 }
 
+// What cannot be read gives its own error if it is chosen.
+bool is_archive(const fs::path& path) {
+  try {
+    const InputFile file(path);
+    return torch_archive::form_of_file(file) != torch_archive::Form::none;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 // A few of them, for a message.
 std::string some(const std::vector<std::string>& names) {
   constexpr std::size_t most = 5;
   if (names.size() <= most) return join(names, ", ");
   return fmt::format("{} and {} more", join(std::span(names).first(most), ", "),
                      names.size() - most);
+}
+
+// PyTorch archives, but for those that hold no weights. ".bin" says little, so it is looked into;
+// the name of the usual one is enough, so that a broken one is not passed over.
+std::vector<std::string> archives_in(const fs::path& folder,
+                                     const std::vector<std::string>& names) {
+  std::vector<std::string> found;
+  for (const std::string& name : names) {
+    const auto fits = [&](std::string_view pattern) { return glob_match(pattern, name); };
+    constexpr std::array<std::string_view, 11> no_weights = {"training_args.bin",
+                                                             "optimizer*",
+                                                             "scheduler*",
+                                                             "scaler*",
+                                                             "rng_state*",
+                                                             "random_states*",
+                                                             "*_optim_states.pt",
+                                                             "tokenizer*.bin",
+                                                             "adapter_model.bin",
+                                                             "trainer_state*",
+                                                             "pytorch_lora_weights.bin"};
+    if (std::ranges::any_of(no_weights, fits)) continue;
+    const bool tail = name.ends_with(".pt") || name.ends_with(".pth") || name.ends_with(".ckpt");
+    if (tail || (name.ends_with(".bin") && (fits("pytorch_model*") || is_archive(folder / name)))) {
+      found.push_back(name);
+    }
+  }
+  return found;
 }
 
 std::optional<std::string> unfinished_in(const fs::path& folder) {
@@ -106,32 +146,11 @@ std::string resume_command(const fs::path& folder) {
       .hint(fmt::format("get it: {}", resume_command(folder)));
 }
 
-[[noreturn]] void refuse_other_formats(const fs::path& folder,
-                                       const std::vector<std::string>& names) {
-  for (const std::string_view tail : {".bin", ".bin.index.json", ".pt", ".pth", ".ckpt"}) {
-    for (const std::string& name : ending(names, tail)) {
-      if (name == "training_args.bin" || name == "tokenizer.bin" || name == "optimizer.pt" ||
-          name == "scheduler.pt") {
-        continue;
-      }
-      throw Error(ErrorKind::unsupported,
-                  fmt::format("only a PyTorch archive is here ('{}'), no safetensors", name))
-          .in_file(folder.string())
-          .hint("convert it: load it in transformers and save_pretrained(…)");
-    }
-  }
-  if (const auto gguf = ending(names, ".gguf"); !gguf.empty()) {
-    throw Error(ErrorKind::unsupported,
-                fmt::format("only a GGUF file is here ('{}'), no safetensors", gguf.front()))
-        .in_file(folder.string())
-        .hint("merge the safetensors checkpoint it was made from, then convert the result");
-  }
-  missing(folder, "no .safetensors file is in this folder");
-}
-
-void add_leftovers(FoundWeights& found, const std::vector<std::string>& tensors_files) {
-  std::vector<std::string> left;
-  for (const std::string& name : tensors_files) {
+void add_leftovers(FoundWeights& found, const std::vector<std::string>& safetensors,
+                   const std::vector<std::string>& archives) {
+  std::vector<std::string> files = safetensors, left;
+  files.insert(files.end(), archives.begin(), archives.end());
+  for (const std::string& name : files) {
     const auto same = [&](const fs::path& file) { return file.filename() == name; };
     if (std::ranges::none_of(found.files, same)) left.push_back(name);
   }
@@ -140,62 +159,133 @@ void add_leftovers(FoundWeights& found, const std::vector<std::string>& tensors_
   }
 }
 
-FoundWeights by_index(const fs::path& folder, const std::string& index_name) {
-  FoundWeights found;
-  found.index_path = folder / index_name;
-  found.index = read_index(*found.index_path);
-  std::vector<std::string> absent;
-  for (const std::string& name : found.index.files) {
-    found.files.push_back(folder / name);
-    if (!present(found.files.back())) absent.push_back(name);
+// By its index or as one file; what keeps it from being whole goes into `incomplete`.
+struct Search {
+  const fs::path& folder;
+  const std::vector<std::string>& names;
+  std::string incomplete = {};
+
+  std::optional<FoundWeights> by_index(const std::string& index_name) {
+    FoundWeights found;
+    found.index_path = folder / index_name;
+    found.index = read_index(*found.index_path);
+    std::vector<std::string> absent;
+    for (const std::string& name : found.index.files) {
+      found.files.push_back(folder / name);
+      if (!present(found.files.back())) absent.push_back(name);
+    }
+    if (absent.empty()) return found;
+    if (incomplete.empty()) {
+      incomplete = fmt::format("{} of {} files named in {} are missing: {}", absent.size(),
+                               found.index.files.size(), index_name, some(absent));
+    }
+    return std::nullopt;
   }
-  if (!absent.empty()) {
-    missing(folder, fmt::format("{} of {} files named in {} are missing: {}", absent.size(),
-                                found.index.files.size(), index_name, some(absent)));
+
+  // The names that transformers looks for: `single`, or an index of that name.
+  std::optional<FoundWeights> standard(std::string_view single) {
+    const std::string index_name = fmt::format("{}.index.json", single);
+    if (contains(names, index_name)) {
+      if (auto found = by_index(index_name)) return found;
+    }
+    if (!contains(names, single)) return std::nullopt;
+    FoundWeights found;
+    found.files = {folder / single};
+    return found;
   }
-  return found;
+
+  // The only index, or the only file, of those of other names.
+  std::optional<FoundWeights> other(const std::vector<std::string>& indices,
+                                    const std::vector<std::string>& files) {
+    if (indices.size() == 1) return by_index(indices.front());
+    if (!indices.empty() || files.size() != 1) return std::nullopt;
+    if (is_shard(files.front())) {
+      incomplete = fmt::format("only '{}' is here, one shard of several, and no index of them",
+                               files.front());
+      return std::nullopt;
+    }
+    FoundWeights found;
+    found.files = {folder / files.front()};
+    return found;
+  }
+
+  static bool is_shard(const std::string& name) {
+    return glob_match("*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].*", name) &&
+           !glob_match("*-00001-of-00001.*", name);
+  }
+};
+
+[[noreturn]] void refuse_several(const fs::path& folder, const std::vector<std::string>& indices,
+                                 const std::vector<std::string>& files, std::string_view kind,
+                                 std::string_view standard) {
+  if (!indices.empty()) {
+    throw Error(ErrorKind::usage, fmt::format("several indices are here: {}", some(indices)))
+        .in_file(folder.string())
+        .hint(fmt::format("leave only one, or name it {}.index.json", standard));
+  }
+  throw Error(ErrorKind::usage,
+              fmt::format("{} {} without an index are here: {}", files.size(), kind, some(files)))
+      .in_file(folder.string())
+      .hint(fmt::format("give one of the files, or get the {}.index.json that belongs to them",
+                        standard));
+}
+
+[[noreturn]] void refuse_other_formats(const fs::path& folder,
+                                       const std::vector<std::string>& names) {
+  if (const auto gguf = ending(names, ".gguf"); !gguf.empty()) {
+    throw Error(ErrorKind::unsupported,
+                fmt::format("only a GGUF file is here ('{}'), no safetensors", gguf.front()))
+        .in_file(folder.string())
+        .hint("merge the safetensors checkpoint it was made from, then convert the result");
+  }
+  missing(folder, "no .safetensors file is in this folder, and no PyTorch archive");
 }
 
 }  // namespace
 
 FoundWeights find_weights(const fs::path& folder) {
   const std::vector<std::string> names = names_in(folder);
-  const std::vector<std::string> indices = ending(names, kIndexTail);
+  const std::vector<std::string> indices = ending(names, ".safetensors.index.json");
   const std::vector<std::string> files = ending(names, ".safetensors");
-  FoundWeights found;
+  const std::vector<std::string> archives = archives_in(folder, names);
+  const std::vector<std::string> archive_indices = ending(names, ".bin.index.json");
+  const bool adapter = contains(names, "adapter_config.json");
+  Search search{folder, names};
 
-  if (contains(names, "model.safetensors.index.json")) {
-    found = by_index(folder, "model.safetensors.index.json");
-  } else if (contains(names, "model.safetensors")) {
-    found.files = {folder / "model.safetensors"};
-  } else if (contains(names, "adapter_config.json")) {
+  std::optional<FoundWeights> found = search.standard(kSafetensors);
+  // Beside the index of absent files its other shards are no whole model.
+  const bool others = !adapter && search.incomplete.empty();
+  if (!found && others) found = search.other(indices, files);
+  if (!found) found = search.standard(kArchive);
+  if (!found && adapter && search.incomplete.empty()) {
     throw Error(ErrorKind::unsupported, "this is a LoRA adapter, not a model")
         .in_file(folder.string())
         .hint(
             "LoRA inputs are not merged by this version yet; merge it into its base in PEFT first");
-  } else if (indices.size() == 1) {
-    found = by_index(folder, indices.front());
-  } else if (indices.size() > 1) {
-    throw Error(ErrorKind::usage, fmt::format("several indices are here: {}", some(indices)))
-        .in_file(folder.string())
-        .hint("leave only one, or name it model.safetensors.index.json");
-  } else if (files.size() == 1) {
-    found.files = {folder / files.front()};
-  } else if (files.size() > 1) {
-    throw Error(ErrorKind::usage, fmt::format("{} .safetensors files without an index are here: {}",
-                                              files.size(), some(files)))
-        .in_file(folder.string())
-        .hint(
-            "give one of the files, or get the model.safetensors.index.json that belongs to them");
-  } else {
-    refuse_other_formats(folder, names);
   }
-  if (!present(found.files.front())) {  // a link into a cache whose blob is not there
-    missing(folder, fmt::format("'{}' is a symbolic link to something that does not exist",
-                                found.files.front().filename().string()));
+  if (!found && others && search.incomplete.empty()) {
+    if (indices.size() > 1 || files.size() > 1) {
+      refuse_several(folder, indices, files, ".safetensors files", kSafetensors);
+    }
+    found = search.other(archive_indices, archives);
+    if (!found && search.incomplete.empty() &&
+        (archive_indices.size() > 1 || archives.size() > 1)) {
+      refuse_several(folder, archive_indices, archives, "PyTorch archives", kArchive);
+    }
   }
-  add_leftovers(found, files);
-  return found;
+  if (!found && !search.incomplete.empty()) missing(folder, search.incomplete);
+  if (!found) refuse_other_formats(folder, names);
+  const std::string first = found->files.front().filename().string();
+  if (!present(found->files.front())) {  // a link into a cache whose blob is not there
+    missing(folder, fmt::format("'{}' is a symbolic link to something that does not exist", first));
+  }
+  if (!search.incomplete.empty()) {
+    found->notes.push_back(
+        fmt::format("{}; {} is read instead", search.incomplete,
+                    found->index_path ? found->index_path->filename().string() : first));
+  }
+  add_leftovers(*found, files, archives);
+  return *std::move(found);
 }
 
 void path_not_found(const fs::path& path) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <optional>
@@ -211,6 +212,14 @@ Form form_of(std::span<const std::byte> beginning) {
   const bool pickle =
       bytes.size() > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5 && bytes[2] != 0;
   return pickle ? Form::legacy : Form::none;
+}
+
+Form form_of_file(const InputFile& file) {
+  std::array<std::byte, 16> start{};
+  const auto beginning = std::span(start).first(
+      static_cast<std::size_t>(std::min<std::uint64_t>(start.size(), file.size())));
+  file.read(0, beginning);
+  return form_of(beginning);
 }
 
 Contents read_archive(const ByteSource& file, Form form) {

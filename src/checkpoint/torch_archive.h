@@ -20,6 +20,7 @@ enum class Form {
 
 // From the first bytes of a file, 16 at least unless it is shorter.
 Form form_of(std::span<const std::byte> beginning);
+Form form_of_file(const InputFile& file);
 
 struct Tensor {
   TensorInfo info;
