@@ -14,6 +14,7 @@ namespace merganser::pickle {
 namespace {
 
 constexpr std::size_t kDeepest = std::size_t{1} << 22;  // values on the stack
+constexpr std::uint64_t kMemoSlack = 65536;             // places
 constexpr Id kUnset = ~Id{0};
 
 // The opcodes and what they do are those of Python's pickletools.
@@ -331,9 +332,10 @@ class Machine {
     }
     push(memo_[index]);
   }
-  // Picklers number the places one by one, so a number beyond the bytes read so far is hostile.
+  // Picklers number the places one by one, so a number far beyond the bytes read so far is hostile.
   void put(std::uint64_t index) {
-    if (index > input_.taken()) throw corrupt(fmt::format("place {} of the memo is absurd", index));
+    if (index > input_.taken() + kMemoSlack)
+      throw corrupt(fmt::format("place {} of the memo is absurd", index));
     const Id value = top();
     if (index >= memo_.size()) memo_.resize(static_cast<std::size_t>(index) + 1, kUnset);
     memo_count_ += memo_[index] == kUnset ? 1 : 0;
