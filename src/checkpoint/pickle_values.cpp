@@ -157,6 +157,11 @@ std::string Values::describe(Id id) const {
     const std::vector<Id> arguments_of = items(arguments(id));
     if (!arguments_of.empty()) made = arguments_of.front();
   }
+  // The class of a module, in archives of the legacy form: ("module", class, …).
+  if (is(made, Kind::persistent)) {
+    const std::vector<Id> told = items(reference(made));
+    if (told.size() > 1 && text(told[0]) == "module") made = told[1];
+  }
   return "an object of " + global_name(made);
 }
 

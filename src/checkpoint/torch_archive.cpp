@@ -25,6 +25,7 @@ using torch_objects::Storage;
 
 // torch.serialization.MAGIC_NUMBER 0x1950a86a20f9469cfc6c, little-endian, and PROTOCOL_VERSION.
 constexpr std::string_view kMagic{"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10};
+constexpr std::string_view kMagicDigits = "119547037146038801333356";  // with pickle protocol 1
 constexpr std::int64_t kProtocol = 1001;
 constexpr std::size_t kShownKey = 80;  // bytes of a storage's key in a message
 
@@ -101,6 +102,7 @@ std::string folder_of(const zip::Directory& directory, const ByteSource& file) {
 Contents read_zip(const ByteSource& file) {
   const zip::Directory directory = zip::read_directory(file);
   const std::string folder = folder_of(directory, file);
+  zip::refuse_compressed(directory, file);
   if (const zip::Entry* order = directory.find(folder + "byteorder")) {
     const std::string text = small_entry(file, *order);
     if (text == "big") throw big_endian(file);
@@ -123,7 +125,8 @@ Contents read_zip(const ByteSource& file) {
 void read_legacy_start(const ByteSource& file, pickle::Input& input) {
   Values values;
   const Id magic = pickle::read(input, values);
-  if (!values.is(magic, Kind::big_integer) || values.text(magic) != kMagic) {
+  const std::string_view number = values.text(magic);
+  if (!values.is(magic, Kind::big_integer) || (number != kMagic && number != kMagicDigits)) {
     throw unsupported(file,
                       "this is a pickle, but no PyTorch archive (its magic number is missing)",
                       "load it in Python and save the tensors with torch.save or as safetensors");
@@ -211,7 +214,9 @@ Form form_of(std::span<const std::byte> beginning) {
   if (bytes.starts_with("PK\x03\x04")) return Form::zip;
   const bool pickle =
       bytes.size() > 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5 && bytes[2] != 0;
-  return pickle ? Form::legacy : Form::none;
+  const bool in_digits =
+      bytes.size() > 12 && bytes[0] == 'L' && kMagicDigits.starts_with(bytes.substr(1, 11));
+  return pickle || in_digits ? Form::legacy : Form::none;
 }
 
 Form form_of_file(const InputFile& file) {

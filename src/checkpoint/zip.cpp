@@ -43,6 +43,12 @@ class Record {
   std::string bytes_;
 };
 
+Error unsupported(const ByteSource& file, const std::string& what) {
+  return Error(ErrorKind::unsupported, "zip archive: " + what)
+      .in_file(file.name)
+      .hint("PyTorch writes its archives without that; save it again with torch.save");
+}
+
 struct Place {
   std::uint64_t begin = 0, size = 0, count = 0;  // of the central directory
 };
@@ -85,11 +91,7 @@ class Reader {
         .in_file(file_.name)
         .hint("copy or download it again");
   }
-  Error unsupported(std::string what) const {
-    return Error(ErrorKind::unsupported, "zip archive: " + std::move(what))
-        .in_file(file_.name)
-        .hint("PyTorch writes its archives without that; save it again with torch.save");
-  }
+  Error unsupported(std::string what) const { return merganser::zip::unsupported(file_, what); }
 
   // The end record lies before a comment whose length it states.
   Place find_directory() const {
@@ -211,15 +213,13 @@ class Reader {
     }
   }
 
-  void check_storing(const Central& central, std::uint64_t packed) const {
+  void check_storing(Central& central, std::uint64_t packed) const {
     if ((central.flags & 1) != 0) {
       throw unsupported(fmt::format("the entry '{}' is encrypted", central.name));
     }
     if (central.method != 0) {
-      throw unsupported(
-          fmt::format("the entry '{}' is compressed (method {})", central.name, central.method));
-    }
-    if (packed != central.size) {
+      central.size = packed;  // what it takes of the file
+    } else if (packed != central.size) {
       throw corrupt(fmt::format("the entry '{}' is not compressed, but its sizes are {} and {}",
                                 central.name, packed, central.size));
     }
@@ -240,7 +240,8 @@ class Reader {
     if (!record.begins(0, kLocalMark) || record.number(8, 2) != central.method ||
         record.number(26, 2) != central.name.size() ||
         record.text(kLocalSize, central.name.size()) != central.name ||
-        !size_fits(record.number(18, 4)) || !size_fits(record.number(22, 4))) {
+        !size_fits(record.number(18, 4)) ||
+        (central.method == 0 && !size_fits(record.number(22, 4)))) {
       throw corrupt(
           fmt::format("the header of the entry '{}' contradicts the directory", central.name));
     }
@@ -251,7 +252,7 @@ class Reader {
                       "directory begins",
                       central.name, limit));
     }
-    return {std::move(central.name), begin, central.size};
+    return {std::move(central.name), begin, central.size, central.method == 0};
   }
 
   const ByteSource& file_;
@@ -263,6 +264,12 @@ const Entry* Directory::find(std::string_view name) const {
   const auto at = std::ranges::lower_bound(
       entries, name, {}, [](const Entry& entry) { return std::string_view(entry.name); });
   return at != entries.end() && at->name == name ? &*at : nullptr;
+}
+
+void refuse_compressed(const Directory& directory, const ByteSource& file) {
+  const auto at = std::ranges::find(directory.entries, false, &Entry::stored);
+  if (at == directory.entries.end()) return;
+  throw unsupported(file, fmt::format("the entry '{}' is compressed", at->name));
 }
 
 Directory read_directory(const ByteSource& file) { return Reader(file).run(); }

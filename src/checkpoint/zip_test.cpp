@@ -76,7 +76,11 @@ TEST(Zip, SizesBeyond32Bits) {
 }
 
 TEST(ZipRefuses, WhatPyTorchDoesNotWrite) {
-  EXPECT_THAT(refusal(zip_text({{"a/x", "1", 8}})),
+  const std::string packed = zip_text({{"a/w", "1"}, {"a/x", "1", 8}});
+  const Directory directory = read_directory(source_of(packed, "a.pt"));
+  EXPECT_TRUE(directory.find("a/w")->stored);
+  EXPECT_FALSE(directory.find("a/x")->stored);
+  EXPECT_THAT(complaint([&] { refuse_compressed(directory, source_of(packed, "a.pt")); }),
               AllOf(StartsWith("unsupported: "), HasSubstr("the entry 'a/x' is compressed"),
                     HasSubstr("a.pt")));
   EXPECT_THAT(refusal(zip_text({{"a/x", "1", 0, 0x809}})), HasSubstr("'a/x' is encrypted"));

@@ -76,6 +76,11 @@ void check_kind(const Plan& plan, const fs::path& target, const fs::path& shown,
       throw usage("this is a folder, but the inputs are single files, and so is the output", shown)
           .hint("name a .safetensors file");
     }
+    for (const char* extension : {".bin", ".pt", ".pth", ".ckpt"}) {
+      if (target.extension() != extension) continue;
+      throw usage("what is written is a safetensors file; this name says otherwise", shown)
+          .hint("name a .safetensors file");
+    }
   } else if (fs::is_regular_file(status)) {
     throw usage("this is a file, but the output is a folder", shown).hint("choose another name");
   } else if (target.extension() == ".safetensors") {

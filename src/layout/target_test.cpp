@@ -109,6 +109,7 @@ TEST_F(Target, KindMustFit) {
   EXPECT_THAT(check(files.folder / "there", true), HasSubstr("is a folder"));
   EXPECT_THAT(check(files.folder / "new/", true), HasSubstr("is a folder"));
   EXPECT_THAT(check(files.folder / "b.safetensors", true), HasSubstr("is the input"));
+  EXPECT_THAT(check(files.folder / "new.pt", false), HasSubstr("name a .safetensors file"));
   EXPECT_EQ(check(files.folder / "new.safetensors", false), "no error");
   test::write_file(files.folder / "new.merganser.json", "{}");
   EXPECT_THAT(check(files.folder / "new.safetensors", false), HasSubstr("exists"));
