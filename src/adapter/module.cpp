@@ -135,7 +135,7 @@ AdapterModule make_module(const std::string& name, const ModuleParts& parts,
   const TensorInfo& first = info(weights, *a);
   const TensorInfo& second = info(weights, *b);
   expect_factor(first, embedding);
-  expect_float(second);
+  expect_factor(second, embedding);
 
   AdapterModule module;
   module.name = name;

@@ -19,8 +19,19 @@ class Source {
   virtual ~Source() = default;
   virtual std::string label() const = 0;                       // for errors and the plan
   virtual const std::vector<TensorInfo>& headers() const = 0;  // sorted by name
-  // Fills `out` with the stored bytes of a tensor from byte `begin`. Thread-safe.
+  // Fills `out` with the bytes of a tensor from byte `begin`, of the elements that read_dtype()
+  // says. Thread-safe.
   virtual void read(std::size_t tensor, std::uint64_t begin, std::span<std::byte> out) const = 0;
+
+  // What read() delivers. Where the values are computed, it is wider than the header's type, which
+  // is the one that they would be stored in: they are rounded once, after the merge.
+  virtual DType read_dtype(std::size_t tensor) const { return headers()[tensor].dtype; }
+  // Bytes that reading a tensor once takes from files, at most.
+  virtual std::uint64_t bytes_to_read(std::size_t tensor) const {
+    return headers()[tensor].bytes();
+  }
+  // Private memory for reads by this many threads, at most, beside what they fill.
+  virtual std::uint64_t memory(unsigned /*threads*/) const { return 0; }
 };
 
 class FileSource final : public Source {
