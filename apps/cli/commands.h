@@ -14,6 +14,7 @@ void add_merge(CLI::App& app, Run& run);
 void add_plan(CLI::App& app, Run& run);
 void add_materialise(CLI::App& app, Run& run);
 void add_replay(CLI::App& app, Run& run);
+void add_verify(CLI::App& app, Run& run);
 void add_methods(CLI::App& app, Run& run);
 void add_inspect(CLI::App& app, Run& run);
 void add_diff(CLI::App& app, Run& run);

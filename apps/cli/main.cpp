@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   merganser::cli::add_plan(app, run);
   merganser::cli::add_materialise(app, run);
   merganser::cli::add_replay(app, run);
+  merganser::cli::add_verify(app, run);
   merganser::cli::add_methods(app, run);
   merganser::cli::add_inspect(app, run);
   merganser::cli::add_diff(app, run);

@@ -153,6 +153,24 @@ struct ReplayReport {
 };
 ReplayReport replay(const ReplayRequest& request, Progress& progress);
 
+// To hold an output against its provenance, without the models that it was made from.
+struct VerifyRequest {
+  std::string output;    // a folder, a .safetensors file, or the provenance that stands by it
+  unsigned threads = 0;  // 0: one for each core
+};
+
+struct VerifyReport {
+  std::string output, provenance, recorded_version;
+  std::string hash;  // kind; "none": only names, types and shapes were recorded
+  std::size_t tensors = 0, compared = 0, files = 0;  // compared: tensors and masks by their hashes
+  // What differs and how, sorted.
+  std::vector<std::pair<std::string, std::string>> problems;
+  bool whole() const { return problems.empty(); }
+
+  std::string json() const;
+};
+VerifyReport verify(const VerifyRequest& request, Progress& progress);
+
 struct ParameterInfo {
   std::string name, summary, type, scope, fallback, range;
   std::vector<std::string> choices;

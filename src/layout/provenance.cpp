@@ -289,6 +289,11 @@ std::string provenance_text(const Plan& plan, const ProvenanceFacts& facts, cons
   writer.member("warnings", strings(plan, plan.warnings));
   writer.member("notes", strings(plan, notes));
   writer.member("companions", tell(contents));
+  if (!contents.hashes.empty()) {
+    Json files = Json::object();
+    for (const auto& [name, hash] : contents.hashes) files[name] = hash;
+    writer.member("files", files);
+  }
   writer.lines("ancestors", ancestors, '{');
   return std::move(writer).finish();
 }

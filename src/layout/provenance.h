@@ -15,6 +15,8 @@ namespace merganser {
 struct FolderContents {
   Companions companions;
   std::vector<std::string> written;  // by this program, sorted
+  // SHA-256 of all of them but the card, which is there to be edited; sorted by name.
+  std::vector<std::pair<std::string, std::string>> hashes;
 };
 
 // One tensor, model and ancestor a line. Equal for equal inputs.
