@@ -54,7 +54,9 @@ void add_inspect(CLI::App& app, Run& run) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("inspect", "Show a checkpoint's architecture and tensors");
-  command->add_option("CHECKPOINT", options->path, "Folder or .safetensors file")
+  command
+      ->add_option("CHECKPOINT", options->path,
+                   "Folder, .safetensors file, PyTorch archive, or a name in the hub's cache")
       ->required()
       ->type_name("PATH");
   command->add_flag("--all", options->all, "One row for each tensor, layers not folded");

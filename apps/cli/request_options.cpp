@@ -25,7 +25,7 @@ std::shared_ptr<RequestOptions> add_request_options(CLI::App& command) {
       ->type_name("PATH");
   command
       .add_option("-o,--output", request.output,
-                  "Output folder, or .safetensors file where the inputs are such files")
+                  "Output folder, or .safetensors file where the inputs are single files")
       ->type_name("PATH");
   command.add_option("-m,--method", request.method, "Merge without a recipe, by this method")
       ->type_name("METHOD");

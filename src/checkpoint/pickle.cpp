@@ -352,6 +352,13 @@ class Machine {
 
 }  // namespace
 
-Id read(Input& input, Values& values) { return Machine(input, values).run(); }
+Id read(Input& input, Values& values) {
+  try {
+    return Machine(input, values).run();
+  } catch (Error& error) {
+    error.in_file(input.name());
+    throw;
+  }
+}
 
 }  // namespace merganser::pickle

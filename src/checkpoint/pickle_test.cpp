@@ -308,6 +308,17 @@ TEST(PickleHostile, RepeatedCopiesOfItems) {
   EXPECT_THAT(refusal(text + "."), HasSubstr("repeats its items too often"));
 }
 
+TEST(PickleHostile, MoreThanAnyCheckpointHolds) {
+  std::string text;
+  for (std::size_t i = 0; i <= Values::kMost; ++i) text += "]0";
+  EXPECT_THAT(refusal(text),
+              AllOf(StartsWith("unsupported: f.pkl: "), HasSubstr("more than 16777216 values")));
+  text = "}";
+  for (std::size_t i = 0; i <= Values::kMostItems / 2; ++i) text += "NNs";
+  EXPECT_THAT(refusal(text),
+              AllOf(StartsWith("unsupported: f.pkl: "), HasSubstr("more than 33554432 items")));
+}
+
 TEST(PickleHostile, BytesChangedAtRandom) {
   const std::string whole = pickled::whole(pickled::dict(
       {{"w", pickled::tensor({"0", "FloatStorage", 4, 0, {2, 2}, {2, 1}})},

@@ -28,6 +28,14 @@ Id Values::add(Node node) {
   return static_cast<Id>(nodes_.size() - 1);
 }
 
+void Values::add_items(std::span<const Id> items) {
+  if (items.size() > kMostItems - items_.size()) {
+    throw Error(ErrorKind::unsupported,
+                fmt::format("the containers of the pickle hold more than {} items", kMostItems));
+  }
+  items_.insert(items_.end(), items.begin(), items.end());
+}
+
 Id Values::add_integer(std::int64_t value) {
   const auto bits = static_cast<std::uint64_t>(value);
   return add(
@@ -47,7 +55,7 @@ Id Values::add_tuple(std::span<const Id> items) {
   if (items.empty()) return kEmptyTuple;
   const Id id = add({Kind::tuple, static_cast<std::uint32_t>(items.size()),
                      static_cast<std::uint32_t>(items_.size())});
-  items_.insert(items_.end(), items.begin(), items.end());
+  add_items(items);
   return id;
 }
 
@@ -62,7 +70,7 @@ void Values::extend(Id container, std::span<const Id> items) {
   (node.b == 0 ? node.a : segments_[node.b - 1].next) = made;
   node.b = made;
   node.count += static_cast<std::uint32_t>(items.size());
-  items_.insert(items_.end(), items.begin(), items.end());
+  add_items(items);
 }
 
 Id Values::add_pair(Kind kind, Id first, Id second) { return add({kind, 0, first, second}); }

@@ -37,7 +37,8 @@ enum class Kind : std::uint8_t {
 class Values {
  public:
   static constexpr Id kNone = 0, kFalse = 1, kTrue = 2, kEmptyTuple = 3;
-  static constexpr std::size_t kMost = std::size_t{1} << 24;  // values
+  static constexpr std::size_t kMost = std::size_t{1} << 24;       // values
+  static constexpr std::size_t kMostItems = std::size_t{1} << 25;  // of all containers
 
   Values();
 
@@ -57,7 +58,8 @@ class Values {
   // "a number", "text", "a dict", "an object of pkg.Class"; for messages.
   std::string describe(Id id) const;
 
-  // For the machine that reads pickles. Each throws Error(unsupported) beyond kMost values.
+  // For the machine that reads pickles. Each throws Error(unsupported) beyond kMost values or
+  // kMostItems items.
   Id add_integer(std::int64_t value);
   Id add_real();
   Id add_text(Kind kind, std::string_view text);
@@ -78,6 +80,7 @@ class Values {
   };
 
   Id add(Node node);
+  void add_items(std::span<const Id> items);
 
   std::vector<Node> nodes_;
   std::vector<Id> items_;

@@ -216,6 +216,7 @@ std::shared_ptr<const Bands::Band> Bands::band(const TensorInfo& info,
   for (const auto& kept : kept_) {
     if (kept && kept->number == number && kept->name == info.name) return kept;
   }
+  kept_[oldest_].reset();  // before the next one is made: less memory at once
   auto made = std::make_shared<Band>();
   made->name = info.name;
   made->number = number;

@@ -113,7 +113,7 @@ struct Plan {
   std::vector<std::string> warnings;
   std::vector<std::string> notes;      // bridged prefixes, ties, rules applied
   std::shared_ptr<const Json> config;  // of the output; null where the reference has none
-  bool single_file = false;            // a .safetensors file in, a .safetensors file out
+  bool single_file = false;            // single files in, a .safetensors file out
   ShardPlan shards;
   std::vector<Task> tasks;        // of methods with task masks
   std::vector<TensorInfo> masks;  // "TASK/TENSOR", bits packed into bytes; sorted by name
