@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace merganser::pickle {
 namespace {
@@ -125,7 +126,7 @@ bool Values::is_global(Id id, std::string_view module, std::string_view name) co
 std::string Values::global_name(Id global) const {
   if (!is(global, Kind::global)) return "?";
   const Node& node = nodes_[global];
-  const auto part = [&](Id id) { return text(id).substr(0, kShownName); };
+  const auto part = [&](Id id) { return printable(text(id).substr(0, kShownName)); };
   return fmt::format("{}.{}", part(node.a), part(node.b));
 }
 

@@ -54,7 +54,8 @@ class Values {
   Id arguments(Id call) const;
   Id reference(Id persistent) const;
   bool is_global(Id id, std::string_view module, std::string_view name) const;
-  std::string global_name(Id global) const;  // "torch._utils._rebuild_tensor_v2"
+  // "torch._utils._rebuild_tensor_v2"; escaped, and cut where it is long.
+  std::string global_name(Id global) const;
   // "a number", "text", "a dict", "an object of pkg.Class"; for messages.
   std::string describe(Id id) const;
 

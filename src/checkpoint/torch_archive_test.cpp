@@ -91,6 +91,18 @@ TEST(TorchArchive, EntriesThatAreNoTensorsAreLeftOutWithANote) {
                           "m.ckpt: 1 entries are no tensors, left out: n (None)"));
 }
 
+TEST(TorchArchive, NotesAreTextWhateverTheNames) {
+  const TemporaryFolder folder;
+  const std::string name = "\x1b[31m\xff\n";
+  const std::string object = pickled::text(name) + pickled::text(name) + "\x93)R";
+  const fs::path path = write_file(
+      folder / "m.pt", square_archive(pickled::whole(
+                           pickled::dict({{"w", pickled::tensor(kSquare)}, {name, object}}))));
+  EXPECT_THAT(Checkpoint::open(path).notes(),
+              ElementsAre("m.pt: 1 entries are no tensors, left out: \\x1b[31m\\xff\\n (an object "
+                          "of \\x1b[31m\\xff\\n.\\x1b[31m\\xff\\n)"));
+}
+
 TEST(TorchArchiveRefuses, ViewsBeyondTheirStorage) {
   const std::vector<float> data = {1, 2, 3, 4};
   EXPECT_EQ(refusal_of(kSquare, data), "no error");

@@ -33,11 +33,12 @@ struct Item {
   Id key = 0, value = 0;
 };
 
+// Escaped: what cannot be shown, or is no UTF-8, would break the notes' readers.
 std::string shown_key(const Values& values, Id key) {
   const auto number = values.integer(key);
   if (number) return fmt::format("{}", *number);
   const std::string_view text = values.text(key);
-  return values.is(key, Kind::text) ? std::string(text.substr(0, 80)) : values.describe(key);
+  return values.is(key, Kind::text) ? printable(text.substr(0, 80)) : values.describe(key);
 }
 
 bool is_utf8(std::string_view text) {
@@ -209,7 +210,7 @@ class Finder {
     return std::string(name);
   }
 
-  std::string short_name() const { return file_.substr(file_.rfind('/') + 1); }
+  std::string short_name() const { return printable(file_.substr(file_.rfind('/') + 1)); }
 
   const Values& values_;
   const std::string& file_;
