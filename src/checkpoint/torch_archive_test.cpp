@@ -75,6 +75,16 @@ TEST(TorchArchive, Views) {
   EXPECT_THAT(checkpoint.find("transposed")->strides, ElementsAre(1, 2));
 }
 
+TEST(TorchArchive, TheContentCountsNotTheName) {
+  const TemporaryFolder folder;
+  const fs::path tensors = test::write_safetensors(folder / "m.pt", {{"x", DType::u8, {1}, "1"}});
+  EXPECT_EQ(read_whole(Checkpoint::open(tensors), "x"), "1");
+  write_file(folder / "named" / "model.safetensors",
+             square_archive(pickled::whole(pickled::dict({{"w", pickled::tensor(kSquare)}}))));
+  const Checkpoint checkpoint = Checkpoint::open(folder / "named");
+  EXPECT_EQ(read_whole(checkpoint, "w"), bytes_of<float>({1, 2, 3, 4}));
+}
+
 TEST(TorchArchive, EntriesThatAreNoTensorsAreLeftOutWithANote) {
   const TemporaryFolder folder;
   const fs::path path = write_file(
