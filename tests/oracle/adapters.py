@@ -1,0 +1,90 @@
+"""Tiny models, adapters for them, and what PEFT makes of both in f64."""
+
+import copy
+
+
+def model(kind, seed=0):
+    import torch
+    import transformers as t
+
+    torch.manual_seed(seed)
+    if kind == "llama":
+        return t.LlamaForCausalLM(
+            t.LlamaConfig(
+                hidden_size=24,
+                intermediate_size=40,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                vocab_size=51,
+                tie_word_embeddings=False,
+            )
+        )
+    if kind == "gpt2":
+        config = t.GPT2Config(n_embd=24, n_layer=2, n_head=2, vocab_size=51, n_positions=16)
+        config.tie_word_embeddings = False
+        return t.GPT2LMHeadModel(config)
+    if kind == "bert":
+        return t.BertForSequenceClassification(
+            t.BertConfig(
+                hidden_size=24,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                intermediate_size=40,
+                vocab_size=51,
+                max_position_embeddings=16,
+            )
+        )
+    assert kind == "resnet"
+    return t.ResNetForImageClassification(
+        t.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], num_labels=3)
+    )
+
+
+def adapt(model, folder, dtype=None, seed=1, r=4, **arguments):
+    """Saves a random adapter for the model; the state dict, in f64, of both merged by PEFT."""
+    import peft
+    import torch
+
+    adapted = peft.get_peft_model(model, peft.LoraConfig(r=r, **arguments))
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in adapted.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        noise = torch.randn(parameter.shape, generator=generator) * 0.3
+        if dtype is not None:
+            noise = noise.to(dtype).float()
+        # A magnitude is a length.
+        parameter.data = noise.abs() + 0.5 if "magnitude" in name else noise
+        if dtype is not None:
+            parameter.data = parameter.data.to(dtype)
+    return save(adapted, folder)
+
+
+def save(adapted, folder):
+    adapted.save_pretrained(str(folder))
+    merged = copy.deepcopy(adapted).double().merge_and_unload()
+    return {name: tensor.detach() for name, tensor in merged.state_dict().items()}
+
+
+def train(model, stories, folder, steps=8, **arguments):
+    """A few steps of AdamW on a text of the tokenizer's own words."""
+    import peft
+    import torch
+    from transformers import AutoTokenizer
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    tokenizer = AutoTokenizer.from_pretrained(stories / "base", local_files_only=True)
+    text = "Once upon a time there was a small goose. It sailed to the sea and back again. " * 8
+    ids = tokenizer(text, return_tensors="pt").input_ids[:, :256]
+    config = peft.LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", **arguments)
+    adapted = peft.get_peft_model(model, config)
+    trained = [p for p in adapted.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-2)
+    for _ in range(steps):
+        loss = adapted(input_ids=ids, labels=ids).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return save(adapted, folder)
