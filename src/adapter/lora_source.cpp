@@ -60,6 +60,12 @@ bool LoraSource::same_size(std::size_t tensor) const {
   return change.base && base_->headers()[*change.base].shape == binding_.headers[tensor].shape;
 }
 
+bool LoraSource::changes(std::string_view name) const {
+  const auto at = std::ranges::lower_bound(binding_.headers, name, {}, &TensorInfo::name);
+  if (at == binding_.headers.end() || at->name != name) return false;
+  return delivered_[static_cast<std::size_t>(at - binding_.headers.begin())].way != Way::base;
+}
+
 const AdapterModule* LoraSource::dora(std::size_t tensor) const {
   const auto& module = binding_.changes[tensor].module;
   if (!module || !adapter_.modules()[*module].magnitude) return nullptr;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "adapter/adapter.h"
@@ -34,6 +35,9 @@ class LoraSource final : public Source {
   std::uint64_t memory(unsigned threads) const override;
 
   const Adapter& adapter() const { return adapter_; }
+  double factor() const { return factor_; }
+  // Whether the adapter changes a tensor of this name.
+  bool changes(std::string_view name) const;
   const std::vector<std::string>& notes() const { return binding_.notes; }
 
  private:

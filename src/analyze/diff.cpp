@@ -32,7 +32,7 @@ struct Side {
   void open(const Source& from, std::size_t index) {
     source = &from;
     tensor = index;
-    dtype = from.headers()[index].dtype;
+    dtype = from.read_dtype(index);
   }
   void read(std::uint64_t first, std::size_t count) {
     stored.resize(count * size_of(dtype));

@@ -27,7 +27,7 @@ TensorReport describe_job(const Plan& plan, const PlanJob& job) {
     const PlanModel& model = plan.models[input.model];
     const TensorInfo& header = model.headers()[input.tensor];
     report.inputs.push_back({model.ref.to_string(), header.name, read});
-    if (read) report.bytes_read += header.bytes() * job.sweeps;
+    if (read) report.bytes_read += model.bytes_to_read(input.tensor) * job.sweeps;
   };
   if (job.base && job.action == PlanJob::Action::merge) add(*job.base, true);
   for (const PlanInput& input : job.inputs) add(input, true);

@@ -198,7 +198,7 @@ TEST(CheckpointRefuses, Adapters) {
   write_safetensors(folder / "adapter_model.safetensors", {{"w", DType::u8, {1}}});
   EXPECT_THAT(refusal(folder.path()),
               AllOf(StartsWith("unsupported: "), HasSubstr("a LoRA adapter, not a model"),
-                    HasSubstr("not merged by this version yet")));
+                    HasSubstr("BASE+ADAPTER")));
 }
 
 TEST(CheckpointRefuses, UnfinishedDownloads) {

@@ -260,8 +260,7 @@ FoundWeights find_weights(const fs::path& folder) {
   if (!found && adapter && search.incomplete.empty()) {
     throw Error(ErrorKind::unsupported, "this is a LoRA adapter, not a model")
         .in_file(folder.string())
-        .hint(
-            "LoRA inputs are not merged by this version yet; merge it into its base in PEFT first");
+        .hint("name it with its base: BASE+ADAPTER");
   }
   if (!found && others && search.incomplete.empty()) {
     if (indices.size() > 1 || files.size() > 1) {

@@ -31,6 +31,15 @@ struct Widest {
   std::uint64_t kept_of_model = 0;      // by those over the whole model
 };
 
+// For what sources compute as they are read.
+std::uint64_t source_memory(const Plan& plan, unsigned threads) {
+  std::uint64_t total = 0;
+  for (const PlanModel& model : plan.models) {
+    if (model.source) total += model.source->memory(threads);
+  }
+  return total;
+}
+
 Widest widest_job(const Plan& plan) {
   Widest widest;
   std::uint64_t histograms = 0, collected_of_model = 0;
@@ -83,8 +92,10 @@ Budget plan_budget(const Plan& plan, std::uint64_t memory, unsigned threads) {
   const std::vector<const Plan*> documents = plan.documents();
   Budget budget;
   budget.threads = std::max(1u, threads);
-  const std::uint64_t fixed =
+  std::uint64_t fixed =
       kProgram + widest.kept_of_model + widest.whole_tensor + budget.threads * widest.block_bytes;
+  fixed += source_memory(plan, budget.threads);
+  for (const Plan* document : documents) fixed += source_memory(*document, budget.threads);
   const std::uint64_t per_element = budget.threads * widest.bytes_per_element;
   const std::uint64_t smallest = fixed + widest.kept + per_element * widest.block;
   // Where nobody sets a limit, other tensors get good chunks beside a whole one.

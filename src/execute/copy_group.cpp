@@ -102,6 +102,7 @@ class HashGroup final : public Group {
       : Group(context, {0}),
         input_(input),
         info_(context.plan.models[input.model].headers()[input.tensor]),
+        width_(size_of(context.plan.dtype(input))),
         hash_(kind) {}
 
   std::size_t chunks(std::size_t) const override {
@@ -112,26 +113,27 @@ class HashGroup final : public Group {
   bool writing() const override { return true; }
 
   void run_chunk(std::size_t, std::size_t chunk, Workspace& workspace) override {
-    const std::size_t width = size_of(info_.dtype);
     const std::uint64_t first = std::uint64_t{chunk} * context_.budget.chunk_elements;
     const auto count = static_cast<std::size_t>(
         std::min<std::uint64_t>(context_.budget.chunk_elements, info_.size() - first));
-    const std::span<std::byte> bytes = workspace.stored(0).get(count * width);
-    context_.sources[input_.model]->read(input_.tensor, first * width, bytes);
-    context_.progress.advance(bytes.size());
+    const std::span<std::byte> bytes = workspace.stored(0).get(count * width_);
+    context_.sources[input_.model]->read(input_.tensor, first * width_, bytes);
     hash_.add(chunk, bytes, context_.stop);
   }
 
   void finish_tensor(std::size_t) override {
+    const std::uint64_t bytes = context_.plan.models[input_.model].bytes_to_read(input_.tensor);
+    context_.progress.advance(bytes);
     std::lock_guard lock(context_.report_mutex);
     context_.report.input_hashes[{input_.model, input_.tensor}] = hash_.finish();
-    context_.report.bytes_read += info_.bytes();
+    context_.report.bytes_read += bytes;
   }
   bool next_phase() override { return false; }
 
  private:
   PlanInput input_;
   const TensorInfo& info_;
+  std::size_t width_;  // of an element, as delivered
   TensorHash hash_;
 };
 

@@ -5,6 +5,16 @@
 #include "base/error.h"
 
 namespace merganser {
+namespace {
+
+// Of `bytes` for `size` elements, those for the first `part`.
+std::uint64_t share(std::uint64_t bytes, std::uint64_t part, std::uint64_t size) {
+  if (part == size) return bytes;
+  return static_cast<std::uint64_t>(static_cast<double>(bytes) *
+                                    (static_cast<double>(part) / static_cast<double>(size)));
+}
+
+}  // namespace
 
 JobStreams::JobStreams(const RunContext& context, std::size_t job)
     : context_(context), job_(job), size_(context.plan.jobs[job].output.size()) {
@@ -15,7 +25,9 @@ JobStreams::JobStreams(const RunContext& context, std::size_t job)
   const bool hashed = context.options.hash != HashKind::none && !context.is_done(job);
   std::lock_guard lock(context.report_mutex);
   for (const PlanInput& input : all) {
-    Stream& stream = inputs_.emplace_back(input, context.plan.dtype(input));
+    Stream& stream =
+        inputs_.emplace_back(input, context.plan.dtype(input),
+                             context.plan.models[input.model].bytes_to_read(input.tensor));
     if (context.is_done(job)) continue;
     // A tensor that several jobs read (repeated layers) is hashed by the first of them.
     const bool first =
@@ -35,7 +47,10 @@ std::span<const std::byte> JobStreams::read(std::size_t input, std::uint64_t fir
   const std::span<std::byte> bytes = workspace.stored(input).get(count * width);
   context_.sources[stream.from.model]->read(stream.from.tensor, first * width, bytes);
   // A document's own reads count themselves.
-  if (!context_.plan.models[stream.from.model].document) context_.progress.advance(bytes.size());
+  if (!context_.plan.models[stream.from.model].document) {
+    context_.progress.advance(share(stream.bytes, first + count, size_) -
+                              share(stream.bytes, first, size_));
+  }
   return bytes;
 }
 
@@ -89,7 +104,7 @@ void JobStreams::finish(std::vector<Fact> facts) {
     record.inputs.push_back(
         {stream.from, stream.hash ? stream.hash->finish() : "", stream.non_finite});
     if (!context_.plan.models[stream.from.model].document) {
-      bytes_read += size_ * size_of(stream.dtype);
+      bytes_read += stream.bytes;
     }
   }
   if (output_hash_) record.output_hash = output_hash_->finish();

@@ -41,9 +41,10 @@ class JobStreams {
   struct Stream {
     PlanInput from;
     DType dtype;
+    std::uint64_t bytes;               // that reading all of it takes from files
     std::unique_ptr<TensorHash> hash;  // null: not hashed, or by an earlier job
     std::atomic<std::uint64_t> non_finite{0};
-    Stream(PlanInput f, DType d) : from(f), dtype(d) {}
+    Stream(PlanInput f, DType d, std::uint64_t b) : from(f), dtype(d), bytes(b) {}
   };
 
   void refuse_non_finite(const std::string& where, const std::string& tensor,

@@ -64,12 +64,32 @@ std::string code_block(std::string_view text, std::string_view language) {
                      fence);
 }
 
+// Of a model or an adapter, as written and as found.
+std::string place_name(const std::string& written, const fs::path& path) {
+  const std::vector<std::string_view> parts = split(written, '/');
+  if (parts.size() == 2 && is_plain(parts[0]) && is_plain(parts[1])) return written;
+  for (const fs::path& part : path) {  // …/models--org--name/snapshots/<revision>
+    std::string name = part.string();
+    if (!name.starts_with("models--")) continue;
+    name.erase(0, 8);
+    if (const auto dashes = name.find("--"); dashes != name.npos)
+      return name.replace(dashes, 2, "/");
+  }
+  std::error_code code;
+  fs::path full = fs::absolute(path, code).lexically_normal();
+  if (!full.has_filename()) full = full.parent_path();
+  return full.filename().string();
+}
+
 std::string front_matter(const Plan& plan) {
   std::string text = "---\nbase_model:\n";
   std::set<std::string> listed;
   for (const PlanModel* model : plan.checkpoints()) {
-    const std::string name = public_name(*model);
-    if (listed.insert(name).second) text += fmt::format("- {}\n", yaml_scalar(name));
+    std::vector<std::string> names = {place_name(model->ref.path, model->path)};
+    if (model->adapted) names.push_back(place_name(model->ref.lora_path, model->adapter_path));
+    for (const std::string& name : names) {
+      if (listed.insert(name).second) text += fmt::format("- {}\n", yaml_scalar(name));
+    }
   }
   if (plan.config != nullptr && plan.config->is_object() &&
       plan.config->contains("architectures")) {
@@ -208,20 +228,11 @@ std::string task_section(const Plan& plan) {
 
 std::string public_name(const PlanModel& model) {
   if (model.document) return model.document->recipe.name;
-  const std::string& written = model.ref.path;
-  const std::vector<std::string_view> parts = split(written, '/');
-  if (parts.size() == 2 && is_plain(parts[0]) && is_plain(parts[1])) return written;
-  for (const fs::path& part : model.path) {  // …/models--org--name/snapshots/<revision>
-    std::string name = part.string();
-    if (!name.starts_with("models--")) continue;
-    name.erase(0, 8);
-    if (const auto dashes = name.find("--"); dashes != name.npos)
-      return name.replace(dashes, 2, "/");
-  }
-  std::error_code code;
-  fs::path full = fs::absolute(model.path, code).lexically_normal();
-  if (!full.has_filename()) full = full.parent_path();
-  return full.filename().string();
+  std::string name = place_name(model.ref.path, model.path);
+  if (!model.adapted) return name;
+  name += fmt::format(" + {}", place_name(model.ref.lora_path, model.adapter_path));
+  if (model.ref.lora_scale != 1) name += fmt::format(" * {}", model.ref.lora_scale);
+  return name;
 }
 
 std::string card_text(const Plan& plan, const std::string& version, const std::string& title) {

@@ -179,7 +179,8 @@ class Finder {
 }  // namespace
 
 bool config_changed(const Plan& plan) {
-  const Json* stored = plan.origin().config();
+  // As the file that would be copied has it.
+  const Json* stored = plan.origin().file->checkpoint().config();
   return plan.config != nullptr && (stored == nullptr || *plan.config != *stored);
 }
 

@@ -7,8 +7,11 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
+#include "adapter/lora_source.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "recipe/format.h"
@@ -22,6 +25,17 @@ Json to_json(const Settings::Table& table) {
     std::visit([&, key = name](const auto& plain) { result[key] = plain; }, value);
   }
   return result;
+}
+
+Json to_json(const HubSnapshot& hub) {
+  return {{"name", hub.name}, {"revision", hub.revision}, {"commit", hub.commit}};
+}
+
+// What the hub's cache says of its files.
+void add_blobs(Json& line, const Checkpoint& checkpoint) {
+  Json blobs = Json::object();
+  for (const auto& [file, hash] : blob_hashes(checkpoint.files())) blobs[file] = "sha256:" + hash;
+  if (!blobs.empty()) line["blobs"] = std::move(blobs);
 }
 
 Json strings(const Plan& plan, const std::vector<std::string>& sentences) {
@@ -57,6 +71,22 @@ class Writer {
   std::string text_ = "{";
 };
 
+std::string hash_of(const std::string& text) {
+  const auto hasher = Hasher::make(HashKind::sha256);
+  hasher->update(std::as_bytes(std::span(text)));
+  return hasher->finish();
+}
+
+void hash_file(const std::filesystem::path& path, Hasher& hasher) {
+  const InputFile file(path);
+  std::vector<std::byte> bytes(std::size_t{1} << 20);
+  for (std::uint64_t at = 0; at < file.size(); at += bytes.size()) {
+    const std::span piece(bytes.data(), std::min<std::uint64_t>(bytes.size(), file.size() - at));
+    file.read(at, piece);
+    hasher.update(piece);
+  }
+}
+
 class Teller {
  public:
   // `parents`: by model, the key of its own provenance or "".
@@ -71,21 +101,13 @@ class Teller {
       line["document"] = model.document->recipe.name;
     } else if (const std::string& config = model.file->checkpoint().config_text();
                !config.empty()) {
-      const auto hasher = Hasher::make(HashKind::sha256);
-      hasher->update(std::as_bytes(std::span(config)));
-      line["config"] = hasher->finish();
+      line["config"] = hash_of(config);
     }
-    if (model.hub) {
-      line["hub"] = {{"name", model.hub->name},
-                     {"revision", model.hub->revision},
-                     {"commit", model.hub->commit}};
-    }
-    if (model.file) {
-      Json blobs = Json::object();
-      for (const auto& [file, hash] : blob_hashes(model.file->checkpoint().files())) {
-        blobs[file] = "sha256:" + hash;
-      }
-      if (!blobs.empty()) line["blobs"] = std::move(blobs);
+    if (model.hub) line["hub"] = to_json(*model.hub);
+    if (model.file) add_blobs(line, model.file->checkpoint());
+    if (model.adapted) {
+      Json& told = line["adapter"] = adapter(*model.adapted);
+      if (model.adapter_hub) told["hub"] = to_json(*model.adapter_hub);
     }
     if (!model.prefix_removed.empty()) line["prefix_removed"] = model.prefix_removed;
     if (!model.prefix_added.empty()) line["prefix_added"] = model.prefix_added;
@@ -131,6 +153,17 @@ class Teller {
   }
 
  private:
+  // The adapter's scale, and what tells whether it is the same one.
+  Json adapter(const LoraSource& source) const {
+    const Adapter& adapter = source.adapter();
+    Json told = {{"scale", source.factor()}, {"config", hash_of(adapter.config_text())}};
+    if (const auto hasher = Hasher::make(facts_.hash)) {
+      hash_file(adapter.weights().files().front(), *hasher);
+      told["weights"] = hasher->finish();
+    }
+    return told;
+  }
+
   bool is_base(std::size_t index) const {
     const auto& base = plan_.recipe.base_model;
     return base && plan_.models[index].ref.same_as(*base);
@@ -203,6 +236,7 @@ Json dtype_json(const std::optional<DType>& dtype) {
 std::string document_line(const Plan& plan, const ProvenanceFacts& facts,
                           const std::vector<std::string>& parents) {
   ProvenanceFacts own;
+  own.hash = facts.hash;
   if (const auto found = facts.document_hashes.find(plan.recipe.name);
       found != facts.document_hashes.end()) {
     own.input_hashes = found->second;
@@ -223,14 +257,15 @@ std::string document_line(const Plan& plan, const ProvenanceFacts& facts,
 }  // namespace
 
 std::string as_written(const Plan& plan, std::string sentence) {
-  std::vector<const PlanModel*> models;
-  for (const PlanModel* model : plan.checkpoints()) models.push_back(model);
+  std::vector<std::pair<std::string, std::string>> names;  // as found, as written
+  for (const PlanModel* model : plan.checkpoints()) {
+    names.emplace_back(model->path.string(), model->ref.to_string());
+    if (model->adapted) names.emplace_back(model->adapter_path.string(), model->ref.lora_path);
+  }
   // The longest first: "m/one" before "m".
-  std::ranges::stable_sort(models, [](const PlanModel* a, const PlanModel* b) {
-    return a->path.native().size() > b->path.native().size();
-  });
-  for (const PlanModel* model : models) {
-    const std::string found = model->path.string(), written = model->ref.to_string();
+  std::ranges::stable_sort(
+      names, [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  for (const auto& [found, written] : names) {
     if (found.empty() || found == written) continue;
     for (std::size_t at = 0; (at = sentence.find(found, at)) != sentence.npos;) {
       sentence.replace(at, found.size(), written);

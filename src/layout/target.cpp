@@ -52,6 +52,10 @@ void check_inputs(const Plan& plan, const fs::path& target, const fs::path& show
     std::error_code code;
     const fs::path place = fs::canonical(model.path, code);
     if (!code) check_against(target, shown, place, name);
+    if (!model.adapter_path.empty()) {
+      const fs::path adapter = fs::canonical(model.adapter_path, code);
+      if (!code) check_against(target, shown, adapter, name);
+    }
     for (const auto& other : model.also_read) {
       const fs::path beside = fs::canonical(other->checkpoint().path(), code);
       if (!code) check_against(target, shown, beside, name);

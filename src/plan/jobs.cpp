@@ -279,6 +279,7 @@ class JobMaker {
     DType promoted = header(candidates.front()).dtype;
     for (const Candidate& candidate : candidates) {
       promoted = promote(promoted, header(candidate).dtype);
+      if (plan_.dtype(input(candidate)) == DType::f64) job.f64 = true;
       if (method_.base != BaseRole::ordinary && slice.base &&
           candidate.source->model == *slice.base) {
         job.base = input(candidate);
@@ -287,7 +288,6 @@ class JobMaker {
       }
     }
     job.output.dtype = output_dtype(promoted);
-    job.f64 = promoted == DType::f64;
 
     const Parameters* slice_level = slice.written == nullptr ? nullptr : &slice.written->parameters;
     const Parameters* module_level =

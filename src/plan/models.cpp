@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/locate.h"
+#include "plan/adapters.h"
 #include "recipe/parse.h"
 #include "source/task_source.h"
 
@@ -19,12 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Errors about the model's name show where it stands in the recipe.
-Located locate(const ModelRef& ref, const std::string& recipe_file) {
+// Errors about a name show where it stands in the recipe.
+Located locate(const std::string& name, const std::string& revision, Mark mark,
+               const std::string& recipe_file) {
   try {
-    return locate_model(ref.path, ref.revision, recipe_file);
+    return locate_model(name, revision, recipe_file);
   } catch (Error& error) {
-    if (error.file().empty()) error.in_file(recipe_file).at(ref.mark.line, ref.mark.column);
+    if (error.file().empty()) error.in_file(recipe_file).at(mark.line, mark.column);
     throw;
   }
 }
@@ -171,17 +173,9 @@ ModelRef model_ref(const std::string& name) {
 }
 
 PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
-  if (!ref.lora_path.empty()) {
-    throw Error(ErrorKind::unsupported,
-                fmt::format("'{}' names a LoRA adapter, which this version does not merge yet",
-                            ref.to_string()))
-        .in_file(recipe_file)
-        .at(ref.mark.line, ref.mark.column)
-        .hint("merge the adapter into its base first");
-  }
   PlanModel model;
   model.ref = ref;
-  Located place = locate(ref, recipe_file);
+  Located place = locate(ref.path, ref.revision, ref.mark, recipe_file);
   model.path = std::move(place.path);
   model.hub = std::move(place.hub);
   model.file = std::make_shared<const FileSource>(Checkpoint::open(model.path));
@@ -194,6 +188,11 @@ PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
   const Checkpoint& checkpoint = model.file->checkpoint();
   model.architecture =
       Architecture::resolve(checkpoint.config(), model.headers(), ref.override_architecture);
+  if (!ref.lora_path.empty()) {
+    Located adapter = locate(ref.lora_path, ref.lora_revision, ref.mark, recipe_file);
+    model.adapter_hub = std::move(adapter.hub);
+    add_adapter(model, adapter.path);
+  }
   for (const TensorInfo& header : model.headers()) model.names.push_back(header.name);
   model.used.assign(model.names.size(), false);
   return model;
@@ -228,7 +227,16 @@ const std::vector<TensorInfo>& PlanModel::headers() const {
   return document ? document_headers : source->headers();
 }
 
+DType PlanModel::dtype(std::size_t tensor) const {
+  return document ? document_headers[tensor].dtype : source->read_dtype(tensor);
+}
+
+std::uint64_t PlanModel::bytes_to_read(std::size_t tensor) const {
+  return document ? document_headers[tensor].bytes() : source->bytes_to_read(tensor);
+}
+
 const Json* PlanModel::config() const {
+  if (adapted_config) return adapted_config.get();
   return document ? document->config.get() : file->checkpoint().config();
 }
 

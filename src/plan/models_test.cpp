@@ -84,16 +84,6 @@ TEST(Bridge, TwoNamesThatMeetAreAnError) {
   EXPECT_THAT(text, HasSubstr("model_b"));
 }
 
-TEST(OpenModels, RefusesAdapters) {
-  Bench bench;
-  bench.llama_model("model_a", 1);
-  const std::string text = bench.complaint_of(
-      "merge_method: linear\nmodels: [{model: model_a+some_lora}]\nparameters: {weight: 1}\n");
-  EXPECT_THAT(text, HasSubstr("unsupported"));
-  EXPECT_THAT(text, HasSubstr("LoRA"));
-  EXPECT_THAT(text, HasSubstr("recipe.yml:2:"));
-}
-
 TEST(OpenModels, LooksBesideTheRecipe) {
   Bench bench;
   bench.llama_model("model_a", 1);

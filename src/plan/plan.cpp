@@ -123,7 +123,9 @@ std::vector<const PlanModel*> Plan::checkpoints() const {
   std::vector<const PlanModel*> found;
   const auto add = [&](const PlanModel* model) {
     const auto same = [&](const PlanModel* known) {
-      return known->path == model->path && known->ref.task == model->ref.task;
+      return known->path == model->path && known->ref.task == model->ref.task &&
+             known->adapter_path == model->adapter_path &&
+             known->ref.lora_scale == model->ref.lora_scale;
     };
     if (std::none_of(found.begin(), found.end(), same)) found.push_back(model);
   };
@@ -166,6 +168,9 @@ Plan plan_document(Recipe recipe, const FindMethod& find_method, const PlanOptio
   plan.method = &method;
   plan.models = open_models(plan.recipe, documents);
   if (plan.recipe.base_model) plan.reference = model_index(plan.models, *plan.recipe.base_model);
+  for (const PlanModel& model : plan.models) {
+    plan.notes.insert(plan.notes.end(), model.notes.begin(), model.notes.end());
+  }
   bridge_names(plan.models, plan.reference, options.allow_mixed_architectures, plan.notes);
 
   const auto modules = plan_slices(plan.recipe, plan.method->base, plan.models, plan.reference);

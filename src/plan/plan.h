@@ -22,6 +22,8 @@
 
 namespace merganser {
 
+class LoraSource;
+
 struct PlanOptions {
   std::uint64_t max_shard = 5'000'000'000;  // bytes of data in a file
   std::string only;                         // glob on output names; "" = all
@@ -35,10 +37,16 @@ struct PlanModel {
   ModelRef ref;
   // Of a checkpoint: as found. Of a document: its name.
   std::filesystem::path path;
-  std::optional<HubSnapshot> hub;          // where the path is in the hub's cache
+  std::optional<HubSnapshot> hub;  // where the path is in the hub's cache
+  std::optional<HubSnapshot> adapter_hub;
   std::shared_ptr<const FileSource> file;  // of a checkpoint: its weights and config
-  std::shared_ptr<const Source> source;    // of a checkpoint: what is merged; `file`, or a task
-  std::vector<std::shared_ptr<const FileSource>> also_read;  // for a task
+  // Of a checkpoint: what is merged; `file`, a task of it, or `file` with an adapter.
+  std::shared_ptr<const Source> source;
+  std::vector<std::shared_ptr<const FileSource>> also_read;  // for a task or an adapter
+  std::shared_ptr<const LoraSource> adapted;                 // `source`, where it has an adapter
+  std::filesystem::path adapter_path;                        // its folder, as found
+  std::shared_ptr<const Json> adapted_config;  // where the adapter changes what `file` has
+  std::vector<std::string> notes;              // of opening it
   // Of a document of the recipe: its merge, whose output is computed as it is read.
   std::shared_ptr<const Plan> document;
   std::vector<TensorInfo> document_headers;
@@ -47,8 +55,10 @@ struct PlanModel {
   std::vector<std::string> names;            // of its tensors, in the reference model's naming
   std::vector<bool> used;  // of its tensors: some job reads it, or names it at weight 0
 
-  const std::vector<TensorInfo>& headers() const;  // sorted by name
-  const Json* config() const;                      // null where there is none
+  const std::vector<TensorInfo>& headers() const;  // sorted by name; the types that are stored
+  DType dtype(std::size_t tensor) const;           // what reading it delivers
+  std::uint64_t bytes_to_read(std::size_t tensor) const;  // from files for one reading, at most
+  const Json* config() const;                             // null where there is none
   bool single_file() const;
 };
 
@@ -121,9 +131,8 @@ struct Plan {
   std::uint64_t bytes_written = 0;  // weights and masks
 
   std::vector<TensorInfo> outputs() const;
-  DType dtype(const PlanInput& input) const {
-    return models[input.model].headers()[input.tensor].dtype;
-  }
+  // What reading an input delivers; its header has the type that it is stored in.
+  DType dtype(const PlanInput& input) const { return models[input.model].dtype(input.tensor); }
   // The checkpoint whose config and other files the output takes: the reference, or, where that is
   // a document, that document's.
   const PlanModel& origin() const;

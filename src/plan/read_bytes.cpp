@@ -7,10 +7,10 @@ std::uint64_t bytes_of(const Plan& plan, const PlanJob& job, std::uint64_t held_
   std::uint64_t total = 0;
   const auto add = [&](const PlanInput& input) {
     const PlanModel& model = plan.models[input.model];
-    const std::uint64_t stored = model.headers()[input.tensor].bytes();
     if (!model.document) {
-      total += stored * job.sweeps;
+      total += model.bytes_to_read(input.tensor) * job.sweeps;
     } else {
+      const std::uint64_t stored = model.headers()[input.tensor].bytes();
       const std::uint64_t once =
           bytes_of(*model.document, model.document->jobs[input.tensor], held_bytes);
       total += stored <= held_bytes ? once : once * job.sweeps;
@@ -35,7 +35,7 @@ std::uint64_t bytes_to_read(const Plan& plan, std::uint64_t held_bytes, bool has
     for (const PlanModel& model : document->models) {
       if (model.document) continue;
       for (std::size_t i = 0; i < model.used.size(); ++i) {
-        if (model.used[i]) total += model.headers()[i].bytes();
+        if (model.used[i]) total += model.bytes_to_read(i);
       }
     }
   }

@@ -50,13 +50,18 @@ std::string to_yaml(const ModelRef& model) {
   const auto has_sign = [](const std::string& text) {
     return text.find_first_of("@+") != std::string::npos;
   };
-  if (model.override_architecture.empty() && model.task.empty() && !has_sign(model.path) &&
-      !has_sign(model.revision) && !has_sign(model.lora_path) && !has_sign(model.lora_revision)) {
+  if (model.override_architecture.empty() && model.task.empty() && model.lora_scale == 1 &&
+      !has_sign(model.path) && !has_sign(model.revision) && !has_sign(model.lora_path) &&
+      !has_sign(model.lora_revision)) {
     return scalar(model.to_string());
   }
   std::string out = fmt::format("{{model: {}", place(model.path, model.revision));
   if (!model.lora_path.empty()) {
-    out += fmt::format(", lora: {}", place(model.lora_path, model.lora_revision));
+    std::string lora = place(model.lora_path, model.lora_revision);
+    if (model.lora_scale != 1) {
+      lora.insert(lora.size() - 1, fmt::format(", scale: {}", to_string(Value(model.lora_scale))));
+    }
+    out += ", lora: " + lora;
   }
   if (!model.override_architecture.empty()) {
     out += fmt::format(", override_architecture: {}", scalar(model.override_architecture));

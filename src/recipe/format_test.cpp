@@ -19,6 +19,7 @@ models:
     parameters:
       weight: {blocks: {0: true, default: "0.5"}}
   - model: b@r+lora@s
+  - model: {model: {path: b}, lora: {path: l, scale: 0.5}}
 parameters:
   lambda: [{value: 0.5, filter: {glob: "*.mlp.*"}}, {value: 1, filter: {regex: "[qk]_proj\\."}}]
   normalize: []

@@ -28,8 +28,9 @@ PathAndRevision split_revision(std::string_view part, std::string_view whole) {
   return {std::string(pieces[0]), pieces.size() == 2 ? std::string(pieces[1]) : std::string()};
 }
 
+// `scale`: of an adapter; null for a model, which has none.
 PathAndRevision parse_path_node(const yaml::Node& node, std::string_view what,
-                                const std::string& file) {
+                                const std::string& file, double* scale = nullptr) {
   if (node.kind == yaml::Node::Kind::scalar) {
     try {
       return split_revision(node.text, node.text);
@@ -37,13 +38,18 @@ PathAndRevision parse_path_node(const yaml::Node& node, std::string_view what,
       throw error.in_file(file).at(node.mark.line, node.mark.column);
     }
   }
-  const yaml::Map map(node, what, {"path", "revision"}, file);
+  const yaml::Map map = scale == nullptr
+                            ? yaml::Map(node, what, {"path", "revision"}, file)
+                            : yaml::Map(node, what, {"path", "revision", "scale"}, file);
   PathAndRevision parsed;
   const yaml::Node& path = map.require("path");
   parsed.path = yaml::text_of(path, "path", file);
   if (parsed.path.empty()) yaml::fail(file, path.mark, "the path of a model is empty");
   if (const yaml::Node* revision = map.find("revision")) {
     parsed.revision = yaml::text_of(*revision, "revision", file);
+  }
+  if (const yaml::Node* factor = scale == nullptr ? nullptr : map.find("scale")) {
+    *scale = yaml::number_of(*factor, "scale", file);
   }
   return parsed;
 }
@@ -98,7 +104,8 @@ ModelRef parse_model_node(const yaml::Node& node, const std::string& file) {
   ref.path = model.path;
   ref.revision = model.revision;
   if (const yaml::Node* lora_node = map.find("lora")) {
-    const PathAndRevision lora = parse_path_node(*lora_node, "the adapter's place", file);
+    const PathAndRevision lora =
+        parse_path_node(*lora_node, "the adapter's place", file, &ref.lora_scale);
     ref.lora_path = lora.path;
     ref.lora_revision = lora.revision;
   }
@@ -108,6 +115,10 @@ ModelRef parse_model_node(const yaml::Node& node, const std::string& file) {
   if (const yaml::Node* task = map.find("task")) {
     ref.task = yaml::text_of(*task, "task", file);
     if (ref.task.empty()) yaml::fail(file, task->mark, "the task's name is empty");
+    if (!ref.lora_path.empty()) {
+      yaml::fail(file, task->mark, "a task of a task-switched output takes no adapter",
+                 "materialise the task first: merganser materialise FOLDER TASK OUTPUT");
+    }
   }
   if (const yaml::Node* base = map.find("base")) {
     if (ref.task.empty()) {

@@ -281,13 +281,19 @@ models:
       lora: {path: l}
       override_architecture: LlamaForCausalLM
   - model: {model: a@r, lora: b}
+  - model: {model: a, lora: {path: b, scale: -0.5}}
 )");
   const ModelRef& m = r.modules[0].models[0].model;
   EXPECT_EQ(m.path, "odd@path+x");
   EXPECT_EQ(m.revision, "v1");
   EXPECT_EQ(m.lora_path, "l");
+  EXPECT_EQ(m.lora_scale, 1);
   EXPECT_EQ(m.override_architecture, "LlamaForCausalLM");
   EXPECT_TRUE(r.modules[0].models[1].model.same_as(parse_model_ref("a@r+b")));
+  const ModelRef& scaled = r.modules[0].models[2].model;
+  EXPECT_EQ(scaled.lora_scale, -0.5);
+  EXPECT_EQ(scaled.to_string(), "a+b*-0.5");
+  EXPECT_FALSE(scaled.same_as(parse_model_ref("a+b")));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "recipe/recipe.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace merganser {
@@ -9,13 +11,14 @@ std::string ModelRef::to_string() const {
   if (!revision.empty()) text += '@' + revision;
   if (!lora_path.empty()) text += '+' + lora_path;
   if (!lora_revision.empty()) text += '@' + lora_revision;
+  if (lora_scale != 1) text += fmt::format("*{}", lora_scale);
   if (!task.empty()) text += '#' + task;
   return text;
 }
 
 bool ModelRef::same_as(const ModelRef& other) const {
   return path == other.path && revision == other.revision && lora_path == other.lora_path &&
-         lora_revision == other.lora_revision &&
+         lora_revision == other.lora_revision && lora_scale == other.lora_scale &&
          override_architecture == other.override_architecture && task == other.task &&
          task_base == other.task_base;
 }

@@ -25,12 +25,14 @@ struct Mark {
 struct ModelRef {
   std::string path, revision;
   std::string lora_path, lora_revision;
+  double lora_scale = 1;  // times the adapter's own
   std::string override_architecture;
   // One task of a task-switched output, and where that output's base is ("": as recorded).
   std::string task, task_base;
   Mark mark;
 
-  std::string to_string() const;  // the compact form
+  // The compact form, with "*0.5" for an adapter's scale and "#task", which only the mapping has.
+  std::string to_string() const;
   // Same model whatever the place in the text.
   bool same_as(const ModelRef& other) const;
 };
