@@ -12,8 +12,7 @@
 
 #include "api/recorded.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/hash.h"
+#include "base/hash_file.h"
 #include "base/tensor_info.h"
 #include "checkpoint/checkpoint.h"
 #include "merganser/merganser.h"
@@ -53,18 +52,6 @@ std::string hash_of(const Claim& claim, HashKind kind, std::vector<std::byte>& b
     claim.checkpoint->read(*claim.tensor, at, part);
     hasher->update(part);
     progress.advance(size);
-  }
-  return hasher->finish();
-}
-
-std::string hash_of_file(const fs::path& path) {
-  const InputFile file(path);
-  const auto hasher = Hasher::make(HashKind::sha256);
-  std::vector<std::byte> buffer(kStep);
-  for (std::uint64_t at = 0; at < file.size(); at += kStep) {
-    const auto size = static_cast<std::size_t>(std::min(kStep, file.size() - at));
-    file.read(at, std::span(buffer).first(size));
-    hasher->update(std::span(buffer).first(size));
   }
   return hasher->finish();
 }
@@ -215,7 +202,7 @@ class Verification {
       std::error_code code;
       if (!fs::is_regular_file(output / relative, code)) {
         problem(name, "is not there");
-      } else if (!hash.is_string() || hash_of_file(output / relative) != hash) {
+      } else if (!hash.is_string() || hash_file(output / relative, HashKind::sha256) != hash) {
         problem(name, "was changed after the merge");
       }
     }

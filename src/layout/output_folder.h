@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,16 @@ struct ProvenanceFacts {
 // comes out or the other way round, or whose parent is not there; Error(io) for a parent that
 // cannot be written to and for a disk without room.
 void check_target(const Plan& plan, const std::filesystem::path& target, bool replace);
+
+// What an output must neither be, hold nor lie in.
+struct TargetInput {
+  std::string name;                           // for people
+  std::vector<std::filesystem::path> places;  // its folder, and the files that it reads
+};
+
+// The same for an output of another kind: a folder (or a file, where `single_file`) of that size.
+void check_target(std::span<const TargetInput> inputs, bool single_file, std::uint64_t bytes,
+                  const std::filesystem::path& target, bool replace);
 
 // The target's real place: absolute, links followed, no "..". Throws Error.
 std::filesystem::path resolve_target(const std::filesystem::path& target);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/hash_file.h"
 #include "base/text.h"
 #include "recipe/format.h"
 
@@ -75,16 +76,6 @@ std::string hash_of(const std::string& text) {
   const auto hasher = Hasher::make(HashKind::sha256);
   hasher->update(std::as_bytes(std::span(text)));
   return hasher->finish();
-}
-
-void hash_file(const std::filesystem::path& path, Hasher& hasher) {
-  const InputFile file(path);
-  std::vector<std::byte> bytes(std::size_t{1} << 20);
-  for (std::uint64_t at = 0; at < file.size(); at += bytes.size()) {
-    const std::span piece(bytes.data(), std::min<std::uint64_t>(bytes.size(), file.size() - at));
-    file.read(at, piece);
-    hasher.update(piece);
-  }
 }
 
 class Teller {
@@ -157,10 +148,8 @@ class Teller {
   Json adapter(const LoraSource& source) const {
     const Adapter& adapter = source.adapter();
     Json told = {{"scale", source.factor()}, {"config", hash_of(adapter.config_text())}};
-    if (const auto hasher = Hasher::make(facts_.hash)) {
-      hash_file(adapter.weights().files().front(), *hasher);
-      told["weights"] = hasher->finish();
-    }
+    const std::string weights = hash_file(adapter.weights().files().front(), facts_.hash);
+    if (!weights.empty()) told["weights"] = weights;
     return told;
   }
 

@@ -45,37 +45,41 @@ void check_against(const fs::path& target, const fs::path& shown, const fs::path
   }
 }
 
-void check_inputs(const Plan& plan, const fs::path& target, const fs::path& shown) {
-  for (const PlanModel* checkpoint : plan.checkpoints()) {
-    const PlanModel& model = *checkpoint;
-    const std::string name = model.ref.to_string();
-    std::error_code code;
-    const fs::path place = fs::canonical(model.path, code);
-    if (!code) check_against(target, shown, place, name);
-    if (!model.adapter_path.empty()) {
-      const fs::path adapter = fs::canonical(model.adapter_path, code);
-      if (!code) check_against(target, shown, adapter, name);
-    }
-    for (const auto& other : model.also_read) {
-      const fs::path beside = fs::canonical(other->checkpoint().path(), code);
-      if (!code) check_against(target, shown, beside, name);
-    }
-    // Weights may be links into another folder, as in the hub's cache.
-    for (const fs::path& file : model.file->checkpoint().files()) {
-      const fs::path blob = fs::canonical(file, code);
-      if (!code) check_against(target, shown, blob, name);
+void check_inputs(std::span<const TargetInput> inputs, const fs::path& target,
+                  const fs::path& shown) {
+  for (const TargetInput& input : inputs) {
+    for (const fs::path& path : input.places) {
+      std::error_code code;
+      const fs::path place = fs::canonical(path, code);
+      if (!code) check_against(target, shown, place, input.name);
     }
   }
+}
+
+std::vector<TargetInput> inputs_of(const Plan& plan) {
+  std::vector<TargetInput> inputs;
+  for (const PlanModel* model : plan.checkpoints()) {
+    TargetInput input{model->ref.to_string(), {model->path}};
+    if (!model->adapter_path.empty()) input.places.push_back(model->adapter_path);
+    for (const auto& other : model->also_read) {
+      input.places.push_back(other->checkpoint().path());
+    }
+    // Weights may be links into another folder, as in the hub's cache.
+    const auto& files = model->file->checkpoint().files();
+    input.places.insert(input.places.end(), files.begin(), files.end());
+    inputs.push_back(std::move(input));
+  }
+  return inputs;
 }
 
 bool ends_with_slash(const fs::path& path) {
   return !path.empty() && !path.has_filename() && path.has_relative_path();
 }
 
-void check_kind(const Plan& plan, const fs::path& target, const fs::path& shown,
+void check_kind(bool single_file, const fs::path& target, const fs::path& shown,
                 fs::file_status status) {
   const bool there = fs::exists(status);
-  if (plan.single_file) {
+  if (single_file) {
     if (fs::is_directory(status) || ends_with_slash(shown)) {
       throw usage("this is a folder, but the inputs are single files, and so is the output", shown)
           .hint("name a .safetensors file");
@@ -96,14 +100,14 @@ void check_kind(const Plan& plan, const fs::path& target, const fs::path& shown,
   }
 }
 
-void check_existing(const Plan& plan, const fs::path& target, const fs::path& shown, bool replace) {
+void check_existing(bool single_file, const fs::path& target, const fs::path& shown, bool replace) {
   std::error_code ignored;
   const auto is_there = [&](const fs::path& path) {
     return fs::exists(fs::symlink_status(path, ignored));
   };
   if (!replace) {
     std::vector<fs::path> made = {target};
-    if (plan.single_file) made.push_back(provenance_beside(target));
+    if (single_file) made.push_back(provenance_beside(target));
     for (const fs::path& path : made) {
       if (!is_there(path)) continue;
       throw usage("the output exists already", path == target ? shown : path)
@@ -154,22 +158,27 @@ fs::path resolve_target(const fs::path& target) {
   return place;
 }
 
-void check_target(const Plan& plan, const fs::path& target, bool replace) {
+void check_target(std::span<const TargetInput> inputs, bool single_file, std::uint64_t bytes,
+                  const fs::path& target, bool replace) {
   const fs::path place = resolve_target(target);
-  check_inputs(plan, place, target);
+  check_inputs(inputs, place, target);
   std::error_code ignored;
-  check_kind(plan, place, target, fs::status(place, ignored));
-  check_existing(plan, place, target, replace);
+  check_kind(single_file, place, target, fs::status(place, ignored));
+  check_existing(single_file, place, target, replace);
   check_parent(place, target);
-  const std::uint64_t needed = plan.bytes_written + companion_bytes(plan);
   // What a killed run left is removed before anything is written, or is part of the output.
   const std::uint64_t room = free_space(place.parent_path()) + leftover_bytes(place);
-  if (needed > room) {
+  if (bytes > room) {
     throw Error(ErrorKind::io,
                 fmt::format("not enough disk space: the output needs {}, {} are free",
-                            human_bytes(needed), human_bytes(room)))
+                            human_bytes(bytes), human_bytes(room)))
         .in_file(target.string());
   }
+}
+
+void check_target(const Plan& plan, const fs::path& target, bool replace) {
+  check_target(inputs_of(plan), plan.single_file, plan.bytes_written + companion_bytes(plan),
+               target, replace);
 }
 
 }  // namespace merganser

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "base/file.h"
+#include "base/hash_file.h"
 #include "layout/card.h"
 #include "layout/chat_template.h"
 #include "layout/companions.h"
@@ -26,8 +27,8 @@ std::string config_text(const Json& config) {
   return config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::vector<std::pair<std::string, std::string>> hash_files(const FolderContents& contents,
-                                                            const std::filesystem::path& folder) {
+std::vector<std::pair<std::string, std::string>> companion_hashes(
+    const FolderContents& contents, const std::filesystem::path& folder) {
   std::vector<std::string> names;
   for (const CompanionFile& file : contents.companions.copied) names.push_back(file.name);
   for (const std::string& name : contents.written) {
@@ -35,17 +36,9 @@ std::vector<std::pair<std::string, std::string>> hash_files(const FolderContents
   }
   std::ranges::sort(names);
   std::vector<std::pair<std::string, std::string>> hashes;
-  std::vector<std::byte> buffer(std::size_t{1} << 20);
   for (std::string& name : names) {
-    const InputFile file(folder / name);
-    const auto hasher = Hasher::make(HashKind::sha256);
-    for (std::uint64_t at = 0; at < file.size(); at += buffer.size()) {
-      const auto size = std::min<std::uint64_t>(buffer.size(), file.size() - at);
-      const auto part = std::span(buffer).first(static_cast<std::size_t>(size));
-      file.read(at, part);
-      hasher->update(part);
-    }
-    hashes.emplace_back(std::move(name), hasher->finish());
+    std::string hash = hash_file(folder / name, HashKind::sha256);
+    hashes.emplace_back(std::move(name), std::move(hash));
   }
   return hashes;
 }
@@ -112,7 +105,7 @@ std::string write_companions(const Plan& plan, const ProvenanceFacts& facts,
     write(names::kCard, card_text(plan, facts.version, title));
   }
   std::ranges::sort(written);
-  contents.hashes = hash_files(contents, folder);
+  contents.hashes = companion_hashes(contents, folder);
   const std::string provenance = provenance_text(plan, facts, find_lineage(plan), contents);
   write_text(folder / names::kProvenance, provenance);
   sync_folder(folder);
