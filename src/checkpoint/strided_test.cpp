@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstring>
-#include <numeric>
 #include <random>
 #include <thread>
 
