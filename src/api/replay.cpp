@@ -97,6 +97,12 @@ class Comparison {
     const auto before = told.find("models"), after = now.find("models");
     if (before == told.end() || after == now.end()) return;
     for (std::size_t i = 0; i < std::min(before->size(), after->size()); ++i) {
+      const Json was = (*before)[i].value("adapter", Json()),
+                 is = (*after)[i].value("adapter", Json());
+      if (was != is) {
+        differ(fmt::format("{}adapter of {}", where, text_at((*after)[i], "ref")), was.dump(),
+               is.dump());
+      }
       const std::string then = text_at((*before)[i], "config"),
                         here = text_at((*after)[i], "config");
       if (then != here) {

@@ -80,8 +80,8 @@ def test_adds_the_product(merge, base, tmp_path):
 
 def test_provenance_and_card_name_the_adapter(merge, base, tmp_path):
     write_adapter(tmp_path / "adapter", factors())
-    model = {"model": {"path": str(base)}, "lora": {"path": str(tmp_path / "adapter"), "scale": 0.5}}
-    out = merge(passthrough(model))
+    lora = {"path": str(tmp_path / "adapter"), "scale": 0.5}
+    out = merge(passthrough({"model": {"path": str(base)}, "lora": lora}))
     told = json.loads((out / "merganser_provenance.json").read_text())["models"][0]["adapter"]
     assert told["scale"] == 0.5
     assert told["config"].startswith("sha256:") and told["weights"].startswith("xxh3:")
@@ -126,8 +126,17 @@ def test_plan_counts_what_a_run_reads(base, tmp_path):
     recipe = write_recipe(tmp_path / "r.yml", passthrough())
     told = json.loads(program.succeed("plan", recipe, "--json", cwd=tmp_path))
     done = json.loads(program.succeed("merge", recipe, tmp_path / "out", "--json", cwd=tmp_path))
-    stored = sum(a.nbytes for a in checkpoint.read_checkpoint(base).values())
-    assert told["bytes_read"] == done["bytes_read"] == stored + sum(a.nbytes for a in tensors.values())
+    arrays = [*checkpoint.read_checkpoint(base).values(), *tensors.values()]
+    assert told["bytes_read"] == done["bytes_read"] == sum(a.nbytes for a in arrays)
+
+
+def test_replay_tells_a_changed_adapter(merge, base, tmp_path):
+    write_adapter(tmp_path / "adapter", factors())
+    out = merge(passthrough(f"{base}+{tmp_path}/adapter"))
+    program.succeed("replay", out)
+    write_adapter(tmp_path / "adapter", factors(), lora_alpha=4)
+    outcome = program.run("replay", out)
+    assert outcome.code == 1 and "adapter of" in outcome.out + outcome.err
 
 
 def test_the_adapters_folder_is_an_input(base, tmp_path):
@@ -183,7 +192,8 @@ def test_hostile_sizes_and_names(refuse, base, tmp_path):
 
 def test_hostile_patterns_end_soon(refuse, base, tmp_path):
     write_adapter(tmp_path / "adapter", factors(), rank_pattern={"(a+)+(b|c)*[^x]": 7})
-    program.succeed("plan", write_recipe(tmp_path / "r.yml", passthrough()), cwd=tmp_path, timeout=20)
+    recipe = write_recipe(tmp_path / "r.yml", passthrough())
+    program.succeed("plan", recipe, cwd=tmp_path, timeout=20)
     write_adapter(tmp_path / "adapter", factors(), rank_pattern={"((a{99}){99}){99}": 7})
     assert "counts repetitions" in refuse()
 
