@@ -102,6 +102,8 @@ void finish_adapter(AdapterOutput output, Json config, const Json& provenance, O
   }
   Json record = {{"merganser", version()}, {"format", 1}};
   record.update(provenance);
+  const BlasInfo blas = blas_info();  // on which the last bits of singular vectors depend
+  record["blas"] = {{"library", blas.library}, {"kernel", blas.kernel}, {"threads", blas.threads}};
   if (report.residual) record["residual"] = *report.residual;
   record["modules"] = modules_json(report);
   record["saved_modules"] = report.saved_modules;
