@@ -103,6 +103,17 @@ TEST(Adapters, AHeadOfItsOwnIsNoLongerTied) {
   EXPECT_THAT(tied.notes, Contains(HasSubstr("and with it the tied 'lm_head.weight'")));
 }
 
+// A task is made from the base's files later on, by a program that has no adapter there.
+TEST(Adapters, TasksAreNamedByThemButDoNotStartFromThem) {
+  const Adapted bench(kRank2, factors("model.layers.0.mlp.up_proj", 6, 4));
+  const std::string recipe = "merge_method: emr\n";
+  const Plan plan = bench.plan(recipe + "base_model: base\nmodels: [{model: base+lora}]\n");
+  ASSERT_EQ(plan.tasks.size(), 1u);
+  EXPECT_EQ(plan.tasks[0].name, "lora");
+  EXPECT_THAT(bench.complaint_of(recipe + "base_model: base+lora\nmodels: [{model: base}]\n"),
+              HasSubstr("has an adapter"));
+}
+
 TEST(Adapters, WhatDoesNotFitIsRefused) {
   const Adapted head(kRank2, factors("lm_head", 8, 4), true);
   EXPECT_THAT(head.complaint_of(kAdapted), HasSubstr("has no tensor 'lm_head.weight'"));

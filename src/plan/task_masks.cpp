@@ -13,7 +13,8 @@ namespace merganser {
 namespace {
 
 std::string last_part(const PlanModel& model) {
-  std::string path = model.ref.path;
+  // Tasks that are adapters of one base are told apart by their own names.
+  std::string path = model.adapted ? model.ref.lora_path : model.ref.path;
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   const std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? path : path.substr(slash + 1);
@@ -30,6 +31,16 @@ void plan_task_masks(Plan& plan) {
                             plan.method->name))
         .in_file(plan.recipe.file)
         .hint("put each file into a folder of its own, as model.safetensors");
+  }
+  const auto& base = plan.recipe.base_model;
+  if (base && !base->lora_path.empty()) {
+    throw Error(ErrorKind::unsupported,
+                fmt::format("the base '{}' has an adapter, but {} writes tasks that are made from "
+                            "a checkpoint",
+                            base->to_string(), plan.method->name))
+        .in_file(plan.recipe.file)
+        .at(base->mark.line, base->mark.column)
+        .hint("write the base first: passthrough of it");
   }
   std::map<std::size_t, std::size_t> task_of;  // by model
   std::set<std::string> taken;
