@@ -1,6 +1,7 @@
 #include "adapter/factors.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "kernels/convert.h"
@@ -51,10 +52,15 @@ Factors<T> load(const Adapter& adapter, const AdapterModule& module, bool transp
 template <class T>
 std::vector<T> read_floats(const Checkpoint& weights, std::size_t tensor) {
   const StoredTensor& stored = weights.tensors()[tensor];
-  std::vector<std::byte> bytes(stored.info.bytes());
-  weights.read(stored, 0, bytes);
+  constexpr std::size_t kPiece = std::size_t{1} << 16;  // elements
+  const std::size_t width = size_of(stored.info.dtype);
   std::vector<T> values(stored.info.size());
-  widen(stored.info.dtype, bytes.data(), values.data(), values.size());
+  std::vector<std::byte> bytes(std::min(kPiece, values.size()) * width);
+  for (std::size_t at = 0; at < values.size(); at += kPiece) {
+    const std::size_t count = std::min(kPiece, values.size() - at);
+    weights.read(stored, at * width, std::span(bytes).first(count * width));
+    widen(stored.info.dtype, bytes.data(), values.data() + at, count);
+  }
   return values;
 }
 

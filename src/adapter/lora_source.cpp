@@ -14,19 +14,19 @@ namespace {
 
 // Elements computed at once: of a wide matrix still some rows, which share the right factor.
 constexpr std::size_t kPiece = std::size_t{1} << 17;
-constexpr std::uint64_t kCacheBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kCacheBytes = std::uint64_t{32} << 20;
 
-std::uint64_t largest_factors(const Adapter& adapter) {
+std::uint64_t largest_factors(const Adapter& adapter, std::size_t width) {
   std::uint64_t largest = 0;
   for (const AdapterModule& module : adapter.modules()) {
-    largest = std::max(largest, factor_bytes(module, sizeof(double)));
+    largest = std::max(largest, factor_bytes(module, width));
   }
   return largest;
 }
 
-// Room for what a few threads are at.
-std::uint64_t cache_limit(const Adapter& adapter) {
-  return std::max(kCacheBytes, 2 * largest_factors(adapter));
+// Room for two modules: chunks of the next are begun while the last ones of another are under way.
+std::uint64_t cache_limit(const Adapter& adapter, std::size_t width) {
+  return std::max(kCacheBytes, 2 * largest_factors(adapter, width));
 }
 
 }  // namespace
@@ -46,8 +46,8 @@ LoraSource::LoraSource(std::shared_ptr<const Source> base, Adapter adapter, doub
       weights_(adapter_.weights()),
       factor_(factor),
       binding_(bind_adapter(adapter_, base_->headers(), base_->label(), aliases)),
-      f32_(adapter_, cache_limit(adapter_)),
-      f64_(adapter_, cache_limit(adapter_)),
+      f32_(adapter_, cache_limit(adapter_, sizeof(float))),
+      f64_(adapter_, cache_limit(adapter_, sizeof(double))),
       ratios_(binding_.headers.size()) {
   for (std::size_t i = 0; i < binding_.headers.size(); ++i) {
     delivered_.push_back(delivery(i));
@@ -252,21 +252,24 @@ std::uint64_t LoraSource::bytes_to_read(std::size_t tensor) const {
 }
 
 std::uint64_t LoraSource::memory(unsigned threads) const {
-  std::uint64_t factors = 0, ratios = 0, widest = 0;
-  for (const AdapterModule& module : adapter_.modules())
-    factors += factor_bytes(module, sizeof(float));
+  std::uint64_t ratios = 0, widest = 0;
+  std::size_t width = sizeof(float);
   for (std::size_t i = 0; i < delivered_.size(); ++i) {
     if (delivered_[i].way != Way::computed) continue;
     const TensorInfo& header = binding_.headers[i];
+    width = std::max(width, size_of(delivered_[i].dtype));
     widest = std::max(widest, header.size());
-    if (dora(i) != nullptr) {
-      ratios += header.shape[by_column(i) ? 1 : 0] * size_of(delivered_[i].dtype);
-    }
+    if (dora(i) != nullptr) ratios += header.shape[by_column(i) ? 1 : 0] * sizeof(double);
   }
-  // Stored bytes, and for some forms a copy of the base's values; a factor while it is turned.
-  const std::uint64_t piece = std::min<std::uint64_t>(kPiece, widest) * 3 * sizeof(float);
-  return std::min(factors, cache_limit(adapter_)) + largest_factors(adapter_) + ratios +
-         threads * piece;
+  if (widest == 0) return 0;
+  std::uint64_t factors = 0;
+  for (const AdapterModule& module : adapter_.modules()) factors += factor_bytes(module, width);
+  // Each thread may hold a module that the cache has dropped, or turn a factor that it loads; and
+  // the allocator keeps about as much of what was freed.
+  const std::uint64_t held = std::min(2 * factors, 2 * threads * largest_factors(adapter_, width));
+  // Stored bytes, and for some forms a copy of the base's values.
+  const std::uint64_t piece = std::min<std::uint64_t>(kPiece, widest) * 3 * width;
+  return std::min(factors, cache_limit(adapter_, width)) + held + ratios + threads * piece;
 }
 
 }  // namespace merganser
