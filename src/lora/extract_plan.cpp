@@ -52,6 +52,7 @@ class Planner {
     embed_lora_ = selection_.embed_lora && !vocabulary_differs();
     for (const auto& [name, tensors] : groups_) add(name, tensors);
     add_tied();
+    std::ranges::sort(plan_.left_out, {}, &Skipped::name);
     return std::move(plan_);
   }
 

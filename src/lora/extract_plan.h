@@ -52,7 +52,7 @@ struct ExtractPlan {
   // embedding it is tied to. PEFT gives new values to the modules that it is told of, and to no
   // others that share them.
   std::vector<std::pair<std::string, std::string>> tied;
-  std::vector<Skipped> left_out;  // tensors, whether they changed or not
+  std::vector<Skipped> left_out;  // tensors in name order, whether they changed or not
   std::vector<std::string> all;   // names of all modules of the fine-tuned model
   std::vector<std::string> notes;
 };

@@ -9,7 +9,7 @@ import pytest
 from support import mergekit  # noqa: F401  (before torch)
 from support import program
 
-adapters = pytest.importorskip("support.adapters")
+adapters = pytest.importorskip("oracle.lora_models")
 pytest.importorskip("peft")
 import torch  # noqa: E402
 
