@@ -20,7 +20,7 @@ struct Factors {
   std::vector<T> left, right;  // [rows, rank], [rank, columns]
   std::size_t rank = 0, rows = 0, columns = 0;
 
-  LowRank<T> product(double scale) const {
+  LowRankProduct<T> product(double scale) const {
     return {left.data(), right.data(), rank, columns, static_cast<T>(scale)};
   }
 };

@@ -20,7 +20,7 @@ namespace {
 // rows `columns` apart.
 template <class T>
 struct Rows {
-  const LowRank<T>& product;
+  const LowRankProduct<T>& product;
   std::uint64_t first;
   std::size_t count, begin, end;
   T* out;
@@ -40,7 +40,7 @@ namespace {
 
 template <class T>
 void scalar_rows(const Rows<T>& rows, std::size_t begin) {
-  const LowRank<T>& product = rows.product;
+  const LowRankProduct<T>& product = rows.product;
   for (std::size_t row = 0; row < rows.count; ++row) {
     reference::add_low_rank_row(product, product.left + (rows.first + row) * product.rank, begin,
                                 rows.end, rows.out + row * product.columns + (begin - rows.begin));
@@ -64,7 +64,8 @@ constexpr std::size_t kTileRows = 4;
 
 // kRows rows of kVectors vectors. `right`: their first column, rows `stride` apart.
 template <std::size_t kRows, std::size_t kVectors, class T>
-void tile(const LowRank<T>& product, const T* left, const T* right, std::size_t stride, T* out) {
+void tile(const LowRankProduct<T>& product, const T* left, const T* right, std::size_t stride,
+          T* out) {
   const hn::ScalableTag<T> d;
   const std::size_t lanes = hn::Lanes(d);
   hn::Vec<decltype(d)> sum[kRows][kVectors];
@@ -95,7 +96,7 @@ void tile(const LowRank<T>& product, const T* left, const T* right, std::size_t 
 // All rows of kVectors vectors from `column` on.
 template <std::size_t kVectors, class T>
 void strip(const Rows<T>& rows, std::size_t column, std::vector<T>& packed) {
-  const LowRank<T>& product = rows.product;
+  const LowRankProduct<T>& product = rows.product;
   const std::size_t width = kVectors * hn::Lanes(hn::ScalableTag<T>());
   const T* right = product.right + column;
   std::size_t stride = product.columns;
@@ -148,7 +149,7 @@ HWY_EXPORT(LowRankF32);
 HWY_EXPORT(LowRankF64);
 
 template <class T>
-void add_low_rank(const LowRank<T>& product, std::uint64_t first, T* out, std::size_t n) {
+void add_low_rank(const LowRankProduct<T>& product, std::uint64_t first, T* out, std::size_t n) {
   if (n == 0) return;
   AddRows<T> add_rows = nullptr;
   if constexpr (std::is_same_v<T, float>) {
@@ -174,8 +175,8 @@ void add_low_rank(const LowRank<T>& product, std::uint64_t first, T* out, std::s
   if (n > 0) add_rows({product, row, 1, 0, n, out});
 }
 
-template void add_low_rank(const LowRank<float>&, std::uint64_t, float*, std::size_t);
-template void add_low_rank(const LowRank<double>&, std::uint64_t, double*, std::size_t);
+template void add_low_rank(const LowRankProduct<float>&, std::uint64_t, float*, std::size_t);
+template void add_low_rank(const LowRankProduct<double>&, std::uint64_t, double*, std::size_t);
 
 }  // namespace merganser
 #endif

@@ -10,7 +10,7 @@ namespace merganser {
 
 // scale * left right, of shape [rows, columns].
 template <class T>
-struct LowRank {
+struct LowRankProduct {
   const T* left = nullptr;   // [rows, rank], by rows
   const T* right = nullptr;  // [rank, columns], by rows
   std::size_t rank = 0, columns = 0;
@@ -20,6 +20,6 @@ struct LowRank {
 // For the elements [first, first + n) of the matrix, stored by rows:
 //   out[i] = out[i] + scale * (((0 + left[row, 0] right[0, col]) + left[row, 1] right[1, col]) + …)
 template <class T>
-void add_low_rank(const LowRank<T>& product, std::uint64_t first, T* out, std::size_t n);
+void add_low_rank(const LowRankProduct<T>& product, std::uint64_t first, T* out, std::size_t n);
 
 }  // namespace merganser

@@ -10,8 +10,8 @@ namespace merganser::reference {
 
 // Columns [begin, end) of one row; `left` is the row's factor, `out` its column `begin`.
 template <class T>
-void add_low_rank_row(const LowRank<T>& product, const T* left, std::size_t begin, std::size_t end,
-                      T* out) {
+void add_low_rank_row(const LowRankProduct<T>& product, const T* left, std::size_t begin,
+                      std::size_t end, T* out) {
   for (std::size_t column = begin; column < end; ++column) {
     T sum = 0;
     for (std::size_t k = 0; k < product.rank; ++k) {
@@ -22,7 +22,7 @@ void add_low_rank_row(const LowRank<T>& product, const T* left, std::size_t begi
 }
 
 template <class T>
-void add_low_rank(const LowRank<T>& product, std::uint64_t first, T* out, std::size_t n) {
+void add_low_rank(const LowRankProduct<T>& product, std::uint64_t first, T* out, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) {
     const std::uint64_t row = (first + i) / product.columns;
     const auto column = static_cast<std::size_t>((first + i) % product.columns);

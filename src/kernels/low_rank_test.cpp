@@ -17,7 +17,7 @@ TYPED_TEST_SUITE(AddLowRank, Types);
 TYPED_TEST(AddLowRank, WrittenOut) {
   using T = TypeParam;
   const std::vector<T> left = {1, 2, 3, 4}, right = {1, 0, 1, 0, 1, 1};
-  const LowRank<T> product{left.data(), right.data(), 2, 3, T{2}};
+  const LowRankProduct<T> product{left.data(), right.data(), 2, 3, T{2}};
   on_every_target([&] {
     std::vector<T> out = {10, 20, 30, 40, 50, 60};
     add_low_rank(product, 0, out.data(), 6);
@@ -38,7 +38,8 @@ TYPED_TEST(AddLowRank, EqualsTheReference) {
           const Values kind = rank == 4 ? Values::special : Values::ordinary;
           const auto left = test_values<T>(rows * rank, 1, kind);
           const auto right = test_values<T>(rank * columns, 2, kind);
-          const LowRank<T> product{left.data(), right.data(), rank, columns, static_cast<T>(0.3)};
+          const LowRankProduct<T> product{left.data(), right.data(), rank, columns,
+                                          static_cast<T>(0.3)};
           auto fast = test_values<T>(rows * columns, 3, kind), slow = fast;
           add_low_rank(product, 0, fast.data(), fast.size());
           reference::add_low_rank(product, 0, slow.data(), slow.size());
@@ -54,7 +55,7 @@ TYPED_TEST(AddLowRank, PiecesEqualTheWhole) {
   using T = TypeParam;
   constexpr std::size_t rows = 13, columns = 77, rank = 5;
   const auto left = test_values<T>(rows * rank, 1), right = test_values<T>(rank * columns, 2);
-  const LowRank<T> product{left.data(), right.data(), rank, columns, static_cast<T>(-1.7)};
+  const LowRankProduct<T> product{left.data(), right.data(), rank, columns, static_cast<T>(-1.7)};
   const auto start = test_values<T>(rows * columns, 3);
   auto whole = start;
   add_low_rank(product, 0, whole.data(), whole.size());
