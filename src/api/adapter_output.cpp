@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash_file.h"
 #include "linalg/blas_info.h"
 #include "lora/card.h"
 #include "merganser/merganser.h"
@@ -86,7 +87,8 @@ void finish_adapter(AdapterOutput output, Json config, const Json& provenance, O
       write_adapter_weights(output.store, output.distribute_scale, std::move(output.whole),
                             folder.path(), sync, progress);
   set_ranks(output.store, config);
-  write_text(folder.path() / "adapter_config.json", text_of(config));
+  const std::filesystem::path config_path = folder.path() / "adapter_config.json";
+  write_text(config_path, text_of(config));
   const auto named = config.find("base_model_name_or_path");
   const bool has_base = named != config.end() && named->is_string();
   const std::string base = has_base ? named->get<std::string>() : "";
@@ -96,7 +98,7 @@ void finish_adapter(AdapterOutput output, Json config, const Json& provenance, O
   for (const WrittenTensor& tensor : written) {
     report.bytes_written += tensor.info.bytes();
     outputs.push_back({{"name", tensor.info.name},
-                       {"dtype", torch_name(tensor.info.dtype)},
+                       {"dtype", safetensors_name(tensor.info.dtype)},
                        {"shape", tensor.info.shape},
                        {"hash", tensor.hash}});
   }
@@ -109,7 +111,8 @@ void finish_adapter(AdapterOutput output, Json config, const Json& provenance, O
   record["saved_modules"] = report.saved_modules;
   record["unchanged"] = report.unchanged;
   record["left_out"] = left_out_json(report);
-  record["outputs"] = std::move(outputs);
+  record["tensors"] = std::move(outputs);
+  record["files"] = {{"adapter_config.json", hash_file(config_path, HashKind::sha256)}};
   write_text(folder.path() / "merganser_provenance.json", text_of(record));
   if (progress.stopped()) throw Error(ErrorKind::interrupted, "interrupted");
   folder.install(force);

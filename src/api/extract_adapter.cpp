@@ -16,11 +16,7 @@
 namespace merganser {
 namespace {
 
-PlanModel open(const std::string& path) {
-  ModelRef ref;
-  ref.path = path;
-  return open_model(ref, "");
-}
+PlanModel open(const std::string& path) { return open_model(model_ref(path), ""); }
 
 std::vector<Filter> compiled(const std::vector<std::string>& patterns) {
   std::vector<Filter> filters;

@@ -9,9 +9,11 @@
 
 #include "api/adapter_output.h"
 #include "base/error.h"
+#include "checkpoint/locate.h"
 #include "lora/card.h"
 #include "lora/combine.h"
 #include "merganser/adapter.h"
+#include "plan/models.h"
 
 namespace merganser {
 namespace {
@@ -65,7 +67,10 @@ std::vector<Adapter> open_all(const MergeAdaptersRequest& request) {
         .hint("merganser merge-lora A B OUTPUT, each a folder with adapter_config.json");
   }
   std::vector<Adapter> adapters;
-  for (const std::string& path : request.adapters) adapters.push_back(Adapter::open(path));
+  for (const std::string& name : request.adapters) {
+    const ModelRef ref = model_ref(name);
+    adapters.push_back(Adapter::open(locate_model(ref.path, ref.revision, "").path));
+  }
   for (std::size_t i = 1; i < adapters.size(); ++i) {
     if (adapters[i].config().fan_in_fan_out == adapters[0].config().fan_in_fan_out) continue;
     throw Error(ErrorKind::mismatch,
@@ -166,7 +171,7 @@ AdapterReport merge_adapters(const MergeAdaptersRequest& request, Progress& prog
   std::vector<TargetInput> inputs;
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < adapters.size(); ++i) {
-    TargetInput input{request.adapters[i], {request.adapters[i]}};
+    TargetInput input{request.adapters[i], {adapters[i].weights().path().parent_path()}};
     for (const auto& file : adapters[i].weights().files()) input.places.push_back(file);
     inputs.push_back(std::move(input));
     bytes += adapters[i].weights().bytes();

@@ -24,20 +24,30 @@ fs::path find_provenance(const std::string& given) {
   return folder || path.extension() == ".safetensors" ? provenance_of(path, !folder) : path;
 }
 
-Json read_provenance(const fs::path& path) {
-  Json told = parse_json(read_text(path, kMost), path.string());
+Json parse_provenance(std::string_view text, const std::string& name) {
+  Json told = parse_json(text, name);
   if (!told.is_object() || !told.contains("merganser") || !told["merganser"].is_string() ||
-      !told.contains("recipe") || !told["recipe"].is_string() || !told.contains("tensors") ||
-      !told["tensors"].is_array()) {
+      !told.contains("tensors") || !told["tensors"].is_array()) {
     throw Error(ErrorKind::corrupt, "this is not the provenance of a merge")
-        .in_file(path.string())
+        .in_file(name)
         .hint("name an output folder, or its merganser_provenance.json");
   }
   if (!told.contains("format") || told["format"] != 1) {
-    throw Error(ErrorKind::unsupported, "its format is newer than this program")
-        .in_file(path.string());
+    throw Error(ErrorKind::unsupported, "its format is newer than this program").in_file(name);
   }
   return told;
+}
+
+Json read_provenance(const fs::path& path) {
+  return parse_provenance(read_text(path, kMost), path.string());
+}
+
+void require_merge(const Json& provenance, const std::string& name) {
+  const auto recipe = provenance.find("recipe");
+  if (recipe != provenance.end() && recipe->is_string()) return;
+  throw Error(ErrorKind::unsupported, "this is not the provenance of a merge by a recipe")
+      .in_file(name)
+      .hint("an adapter is made again by the same command; verify holds it against its record");
 }
 
 std::string text_at(const Json& value, const char* key) {

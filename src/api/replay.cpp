@@ -183,6 +183,7 @@ class Comparison {
 ReplayReport replay(const ReplayRequest& wanted, Progress& progress) {
   const fs::path path = find_provenance(wanted.provenance);
   const Json told = read_provenance(path);
+  require_merge(told, path.string());
   const Request request = request_of(told, wanted, path);
   ReplayReport report;
   report.provenance = path.string();

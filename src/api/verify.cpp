@@ -71,7 +71,10 @@ class Verification {
   VerifyReport run() {
     const fs::path output = output_of();
     report_.output = output.string();
-    const Checkpoint weights = Checkpoint::open(output);
+    // Opened as a folder an adapter is refused, for want of its base.
+    const bool adapter = told_.contains("kind");
+    const Checkpoint weights =
+        Checkpoint::open(adapter ? output / "adapter_model.safetensors" : output);
     collect_tensors(weights);
     std::optional<Checkpoint> masks;
     if (has_masks_) {
@@ -79,7 +82,7 @@ class Verification {
       collect_masks(*masks, read_tasks(output));
     }
     compare_hashes();
-    if (!weights.single_file()) compare_files(output);
+    if (adapter || !weights.single_file()) compare_files(output);
     std::ranges::sort(report_.problems);
     return std::move(report_);
   }
@@ -150,6 +153,9 @@ class Verification {
   void compare_hashes() {
     std::uint64_t total = 0;
     std::vector<HashKind> kinds;
+    if (report_.hash.empty() && !claims_.empty()) {
+      report_.hash = claims_[0].hash.substr(0, claims_[0].hash.find(':'));
+    }
     for (const Claim& claim : claims_) {
       total += claim.tensor->info.bytes();
       kinds.push_back(kind_of(claim.hash, place_));

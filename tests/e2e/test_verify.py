@@ -149,3 +149,19 @@ def test_names_of_files_do_not_lead_out(two, tmp_path):
 def test_not_a_merge(two, tmp_path):
     assert "merganser_provenance.json" in fail("verify", two[0])
     fail("verify", tmp_path / "absent")
+
+
+def test_adapters(two, tmp_path):
+    out = tmp_path / "lora"
+    succeed("extract-lora", two[1], two[0], out, "--max-rank", 4)
+    report = json.loads(succeed("verify", out, "--json"))
+    assert report["whole"] and report["compared"] == report["tensors"] > 0
+    path = out / "adapter_model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    config = out / "adapter_config.json"
+    config.write_text(config.read_text().replace("LORA", "lora"))
+    found = problems(out)
+    assert len(found) == 2 and found["adapter_config.json"] == "was changed after the merge"
+    assert "recipe" in fail("replay", out)
