@@ -35,5 +35,25 @@ TEST(WeightLayout, OthersAreNot) {
                               "h.0.attn.c_attn.weight"));
 }
 
+TEST(WeightLayout, ModulesOfOldCheckpointsGetTheirWrapper) {
+  const char* config = R"({"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2",
+                           "n_layer": 1})";
+  const auto bare = resolved(config, {"wte.weight", "wpe.weight", "h.0.attn.c_attn.weight",
+                                      "h.0.ln_1.weight", "h.0.mlp.c_fc.weight", "ln_f.weight"});
+  EXPECT_EQ(module_in_class(bare, "h.0.attn.c_attn"), "transformer.h.0.attn.c_attn");
+  EXPECT_EQ(module_in_class(bare, "wte"), "transformer.wte");
+  EXPECT_EQ(module_in_class(bare, "lm_head"), "lm_head");
+  const auto whole =
+      resolved(config, {"transformer.wte.weight", "transformer.wpe.weight",
+                        "transformer.h.0.attn.c_attn.weight", "transformer.h.0.ln_1.weight",
+                        "transformer.h.0.mlp.c_fc.weight"});
+  EXPECT_EQ(module_in_class(whole, "transformer.h.0.attn.c_attn"), "transformer.h.0.attn.c_attn");
+  const auto headless =
+      resolved(R"({"architectures": ["GPT2Model"], "model_type": "gpt2", "n_layer": 1})",
+               {"wte.weight", "wpe.weight", "h.0.attn.c_attn.weight", "h.0.ln_1.weight",
+                "h.0.mlp.c_fc.weight"});
+  EXPECT_EQ(module_in_class(headless, "h.0.attn.c_attn"), "h.0.attn.c_attn");
+}
+
 }  // namespace
 }  // namespace merganser

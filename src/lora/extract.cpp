@@ -170,9 +170,8 @@ class Extraction {
     bool bias_changed = false;
     for (const std::size_t i : module.tensors) bias_changed = changed(pairs_[i]) || bias_changed;
     if (same && bias_changed) {  // no factors for PEFT to hang a bias on
-      result_.saved_modules.push_back(module.name);
-      add_whole(pair.name, *pair.tuned);
-      for (const std::size_t i : module.tensors) add_whole(pairs_[i].name, *pairs_[i].tuned);
+      save(module.name, module);
+      add_whole(module.name + ".weight", *pair.tuned);
       return;
     }
     if (same) {

@@ -53,6 +53,14 @@ class Planner {
     for (const auto& [name, tensors] : groups_) add(name, tensors);
     add_tied();
     std::ranges::sort(plan_.left_out, {}, &Skipped::name);
+    const auto rename = [&](std::string& name) { name = module_in_class(architecture_, name); };
+    for (ExtractModule& module : plan_.modules) rename(module.name);
+    std::ranges::sort(plan_.modules, {}, &ExtractModule::name);
+    std::ranges::for_each(plan_.all, rename);
+    for (auto& [name, source] : plan_.tied) {
+      rename(name);
+      rename(source);
+    }
     return std::move(plan_);
   }
 

@@ -33,7 +33,7 @@ struct ExtractSelection {
 struct ExtractModule {
   enum class Fate { lora, whole };
 
-  std::string name;
+  std::string name;  // as the config's class calls it
   Fate fate = Fate::lora;
   AdapterModule::Kind kind = AdapterModule::Kind::linear;
   bool transposed = false;            // the weight is n x m of the module's product B A

@@ -9,7 +9,7 @@ import pytest
 from support import mergekit  # noqa: F401  (before torch)
 from support import program
 
-adapters = pytest.importorskip("oracle.lora_models")
+lora_models = pytest.importorskip("oracle.lora_models")
 pytest.importorskip("peft")
 import torch  # noqa: E402
 
@@ -31,8 +31,8 @@ def tune(model, seed, only=None, scale=0.02):
 
 
 def pair(tmp_path, model_of, only=None):
-    base = save(tmp_path / "base", adapters.make(model_of))
-    tuned = save(tmp_path / "tuned", tune(adapters.make(model_of), 1, only))
+    base = save(tmp_path / "base", lora_models.make(model_of))
+    tuned = save(tmp_path / "tuned", tune(lora_models.make(model_of), 1, only))
     return base, tuned
 
 
@@ -42,7 +42,7 @@ def extract(base, tuned, out, *flags):
 
 def merged(model_of, out):
     """The state of the base with the adapter merged in, by PEFT."""
-    model = adapters.load(model_of, ours=out).merge_and_unload()
+    model = lora_models.load(model_of, ours=out).merge_and_unload()
     return {name: array.double().numpy() for name, array in model.state_dict().items()}
 
 
@@ -60,30 +60,30 @@ def is_factored(report, name):
 
 
 @pytest.mark.parametrize("flags", [[], ["--no-distribute-scale"], ["--embed-lora"]])
-@pytest.mark.parametrize("model_of", [adapters.llama, adapters.gpt2, adapters.bert])
+@pytest.mark.parametrize("model_of", [lora_models.llama, lora_models.gpt2, lora_models.bert])
 def test_peft_gets_base_and_truncated_change(tmp_path, model_of, flags):
     base, tuned = pair(tmp_path, model_of)
     report = extract(base, tuned, tmp_path / "out", "--max-rank", 5, *flags)
-    before, after = state(adapters.make(model_of)), state(tune(adapters.make(model_of), 1))
+    before, after = state(lora_models.make(model_of)), state(tune(lora_models.make(model_of), 1))
     result = merged(model_of, tmp_path / "out")
     factored = 0
     for name, expected in after.items():
-        tied = name == "lm_head.weight" and model_of is adapters.gpt2
+        tied = name == "lm_head.weight" and model_of is lora_models.gpt2
         if is_factored(report, "transformer.wte.weight" if tied else name):
             expected = before[name] + truncated(after[name] - before[name], 5)
             factored += 1
         # One f32 rounding of the sum and those of the factors, which are smaller.
         limit = 2e-7 * np.abs(expected).max()
         assert np.abs(result[name] - expected).max() <= limit, name
-    lm_head_is_wte = model_of is adapters.gpt2 and "--embed-lora" in flags
+    lm_head_is_wte = model_of is lora_models.gpt2 and "--embed-lora" in flags
     assert factored == len(report["modules"]) + lm_head_is_wte
     embeddings = any(module["kind"] == "embedding" for module in report["modules"])
     assert embeddings == ("--embed-lora" in flags)
 
 
 def test_residuals_are_what_is_left_out(tmp_path):
-    base, tuned = pair(tmp_path, adapters.llama)
-    before, after = state(adapters.make(adapters.llama)), state(tune(adapters.make(adapters.llama), 1))
+    base, tuned = pair(tmp_path, lora_models.llama)
+    before, after = state(lora_models.make(lora_models.llama)), state(tune(lora_models.make(lora_models.llama), 1))
     report = extract(base, tuned, tmp_path / "out", "--max-rank", 5)
     for module in report["modules"]:
         s = np.linalg.svd(after[module["name"] + ".weight"] - before[module["name"] + ".weight"],
@@ -94,8 +94,8 @@ def test_residuals_are_what_is_left_out(tmp_path):
 
 
 def test_energy_and_epsilon_choose_ranks(tmp_path):
-    base, tuned = pair(tmp_path, adapters.llama)
-    before, after = state(adapters.make(adapters.llama)), state(tune(adapters.make(adapters.llama), 1))
+    base, tuned = pair(tmp_path, lora_models.llama)
+    before, after = state(lora_models.make(lora_models.llama)), state(tune(lora_models.make(lora_models.llama), 1))
     values = {
         name.removesuffix(".weight"): np.linalg.svd(after[name] - before[name], compute_uv=False)
         for name in after
@@ -109,14 +109,14 @@ def test_energy_and_epsilon_choose_ranks(tmp_path):
         assert module["rank"] == np.searchsorted(share, 0.8) + 1
     for module in by_value["modules"]:
         assert module["rank"] == np.sum(values[module["name"]] > 0.08)
-    merged(adapters.llama, tmp_path / "energy")  # ranks differ: rank_pattern must say so rightly
-    merged(adapters.llama, tmp_path / "value")
+    merged(lora_models.llama, tmp_path / "energy")  # ranks differ: rank_pattern must say so rightly
+    merged(lora_models.llama, tmp_path / "value")
 
 
 def test_a_budget_leaves_out_the_least(tmp_path):
-    base, tuned = pair(tmp_path, adapters.llama)
+    base, tuned = pair(tmp_path, lora_models.llama)
     # One module changed far more than the others: it gets more of the budget.
-    model = tune(adapters.make(adapters.llama), 1)
+    model = tune(lora_models.make(lora_models.llama), 1)
     with torch.no_grad():
         model.model.layers[0].mlp.up_proj.weight.add_(torch.randn(24, 16))
     tuned = save(tmp_path / "much", model)
@@ -130,14 +130,14 @@ def test_a_budget_leaves_out_the_least(tmp_path):
 
 
 def test_only_what_changed(tmp_path):
-    base, tuned = pair(tmp_path, adapters.llama, lambda name: "layers.1.self_attn.q" in name)
+    base, tuned = pair(tmp_path, lora_models.llama, lambda name: "layers.1.self_attn.q" in name)
     report = extract(base, tuned, tmp_path / "out")
     assert [module["name"] for module in report["modules"]] == ["model.layers.1.self_attn.q_proj"]
     assert not report["saved_modules"] and not report["left_out"]
     config = json.loads((tmp_path / "out/adapter_config.json").read_text())
     assert config["target_modules"] == ["model.layers.1.self_attn.q_proj"]
     assert config["modules_to_save"] is None
-    merged(adapters.llama, tmp_path / "out")  # load() takes a missing key for an error
+    merged(lora_models.llama, tmp_path / "out")  # load() takes a missing key for an error
     error = program.fail("extract-lora", base, base, tmp_path / "no")
     assert "change" in error and not (tmp_path / "no").exists()
 
@@ -145,12 +145,12 @@ def test_only_what_changed(tmp_path):
 def test_final_norm_alone(tmp_path):
     """PEFT looks for modules_to_save by the ends of names: "norm" would mean all norms."""
     base, tuned = pair(
-        tmp_path, adapters.llama, lambda name: name == "model.norm.weight" or "q_proj" in name
+        tmp_path, lora_models.llama, lambda name: name == "model.norm.weight" or "q_proj" in name
     )
     report = extract(base, tuned, tmp_path / "out")
     assert report["saved_modules"] == ["model.norm"]
-    result, wanted = merged(adapters.llama, tmp_path / "out"), state(tune(
-        adapters.make(adapters.llama), 1,
+    result, wanted = merged(lora_models.llama, tmp_path / "out"), state(tune(
+        lora_models.make(lora_models.llama), 1,
         lambda name: name == "model.norm.weight" or "q_proj" in name))
     for name in wanted:
         assert np.abs(result[name] - wanted[name]).max() <= 3e-7 * np.abs(wanted[name]).max(), name
@@ -160,16 +160,16 @@ def test_biases(tmp_path):
     """Of modules with factors, of modules whose weight did not change, and of neither."""
     changed = ("0.attention.self.query.weight", "0.attention.self.query.bias",
                "0.attention.self.key.bias", "1.attention.self.query.weight")
-    base, tuned = pair(tmp_path, adapters.bert, lambda name: name.endswith(changed))
+    base, tuned = pair(tmp_path, lora_models.bert, lambda name: name.endswith(changed))
     extract(base, tuned, tmp_path / "out", "--max-rank", 16)
-    result = merged(adapters.bert, tmp_path / "out")
-    wanted = state(tune(adapters.make(adapters.bert), 1, lambda name: name.endswith(changed)))
+    result = merged(lora_models.bert, tmp_path / "out")
+    wanted = state(tune(lora_models.make(lora_models.bert), 1, lambda name: name.endswith(changed)))
     for name in wanted:
         assert np.abs(result[name] - wanted[name]).max() <= 3e-7 * np.abs(wanted[name]).max(), name
 
 
 def test_choices(tmp_path):
-    base, tuned = pair(tmp_path, adapters.llama)
+    base, tuned = pair(tmp_path, lora_models.llama)
     report = extract(
         base, tuned, tmp_path / "out", "-i", "layers\\.0", "-e", "mlp", "-e", "norm",
         "--save-module", "o_proj", "-e", "embed", "-e", "lm_head",
@@ -178,12 +178,12 @@ def test_choices(tmp_path):
     assert names == {f"0.self_attn.{x}_proj" for x in "qkv"}
     assert report["saved_modules"] == [f"model.layers.{i}.self_attn.o_proj" for i in (0, 1)]
     assert any(tensor["name"] == "model.norm.weight" for tensor in report["left_out"])
-    merged(adapters.llama, tmp_path / "out")
+    merged(lora_models.llama, tmp_path / "out")
 
 
 def test_vocabularies_that_differ(tmp_path):
-    base, _ = pair(tmp_path, adapters.llama)
-    model = adapters.make(adapters.llama)
+    base, _ = pair(tmp_path, lora_models.llama)
+    model = lora_models.make(lora_models.llama)
     model.resize_token_embeddings(44)
     tuned = save(tmp_path / "larger", tune(model, 1))
     report = extract(base, tuned, tmp_path / "out", "--embed-lora")
@@ -194,8 +194,8 @@ def test_vocabularies_that_differ(tmp_path):
 def test_a_mixed_shape_is_refused(tmp_path):
     from transformers import LlamaForCausalLM
 
-    base, _ = pair(tmp_path, adapters.llama)
-    config = adapters.make(adapters.llama).config
+    base, _ = pair(tmp_path, lora_models.llama)
+    config = lora_models.make(lora_models.llama).config
     config.intermediate_size = 32
     other = save(tmp_path / "wide", LlamaForCausalLM(config))
     error = program.fail("extract-lora", other, base, tmp_path / "out")
@@ -210,7 +210,7 @@ def test_as_mergekit(tmp_path, flags):
     from mergekit.io.tasks import LoaderCache
     from mergekit.scripts.extract_lora import main
 
-    base, tuned = pair(tmp_path, adapters.llama)
+    base, tuned = pair(tmp_path, lora_models.llama)
     words = ["--no-distribute-scale"] if "distribute_scale" in flags else []
     words += ["--embed-lora"] if "embed_lora" in flags else []
     words += ["--max-rank", "6"]
@@ -270,3 +270,19 @@ def test_real_fine_tune(tmp_path, stories):
         # The product's roundings in f32: up to 64 terms of at most the change's size.
         limit = 3e-7 * np.abs(expected).max()
         assert np.abs(result[name] - expected).max() <= limit, name
+
+
+def test_names_without_the_wrapper(tmp_path):
+    """Old checkpoints of GPT-2 lack "transformer."; PEFT goes by the modules' names."""
+    from safetensors.torch import load_file, save_file
+
+    folders = pair(tmp_path, lora_models.gpt2)
+    for folder in folders:
+        path = folder / "model.safetensors"
+        bare = {n.removeprefix("transformer."): t for n, t in load_file(path).items()}
+        save_file(bare, path, {"format": "pt"})
+    extract(*folders, tmp_path / "out", "--max-rank", 16)
+    result = merged(lora_models.gpt2, tmp_path / "out")
+    wanted = state(tune(lora_models.make(lora_models.gpt2), 1))
+    for name in wanted:
+        assert np.abs(result[name] - wanted[name]).max() <= 3e-7 * np.abs(wanted[name]).max(), name

@@ -8,11 +8,11 @@ import pytest
 from support import mergekit  # noqa: F401  (before torch)
 from support import program
 
-adapters = pytest.importorskip("oracle.lora_models")
+lora_models = pytest.importorskip("oracle.lora_models")
 pytest.importorskip("peft")
 
 WEIGHTS = [0.7, -0.4]
-MODELS = [adapters.llama, adapters.gpt2, adapters.bert, adapters.Convolutions]
+MODELS = [lora_models.llama, lora_models.gpt2, lora_models.bert, lora_models.Convolutions]
 
 
 def merge(folders, out, *flags):
@@ -25,7 +25,7 @@ def peft_merge(model, method, **options):
     model.base_model.add_weighted_adapter(
         ["a", "b"], WEIGHTS, "merged", combination_type=method, **options
     )
-    return adapters.changes(model, "merged")
+    return lora_models.changes(model, "merged")
 
 
 def compare(ours, theirs, tolerance):
@@ -45,11 +45,11 @@ EXACT, CUT = 3e-6, 3e-4
 @pytest.mark.parametrize("model_of", MODELS)
 @pytest.mark.parametrize("method", ["linear", "cat", "svd"])
 def test_weighted_sums(tmp_path, model_of, method):
-    a, b = (adapters.adapter(tmp_path / n, model_of, i) for i, n in enumerate("ab"))
+    a, b = (lora_models.adapter(tmp_path / n, model_of, i) for i, n in enumerate("ab"))
     out = merge([a, b], tmp_path / "out", "--method", method)
-    model = adapters.load(model_of, a=a, b=b, ours=out)
+    model = lora_models.load(model_of, a=a, b=b, ours=out)
     theirs = peft_merge(model, method)
-    compare(adapters.changes(model, "ours"), theirs, CUT if method == "svd" else EXACT)
+    compare(lora_models.changes(model, "ours"), theirs, CUT if method == "svd" else EXACT)
 
 
 @pytest.mark.parametrize("model_of", MODELS)
@@ -65,26 +65,26 @@ def test_weighted_sums(tmp_path, model_of, method):
     ],
 )
 def test_pruned(tmp_path, model_of, method, sign):
-    a, b = (adapters.adapter(tmp_path / n, model_of, i) for i, n in enumerate("ab"))
+    a, b = (lora_models.adapter(tmp_path / n, model_of, i) for i, n in enumerate("ab"))
     flags = ["--method", method, "--density", 0.6, "--majority-sign", sign]
     out = merge([a, b], tmp_path / "out", *flags)
-    model = adapters.load(model_of, a=a, b=b, ours=out)
+    model = lora_models.load(model_of, a=a, b=b, ours=out)
     theirs = peft_merge(model, method, density=0.6, majority_sign_method=sign)
-    compare(adapters.changes(model, "ours"), theirs, CUT if "svd" in method else EXACT)
+    compare(lora_models.changes(model, "ours"), theirs, CUT if "svd" in method else EXACT)
 
 
 @pytest.mark.parametrize("method", ["dare_linear", "dare_ties", "dare_linear_svd", "dare_ties_svd"])
 @pytest.mark.filterwarnings("ignore:The density")
 def test_dare_keeps_all_at_density_1(tmp_path, method):
-    a, b = (adapters.adapter(tmp_path / n, adapters.llama, i) for i, n in enumerate("ab"))
+    a, b = (lora_models.adapter(tmp_path / n, lora_models.llama, i) for i, n in enumerate("ab"))
     out = merge([a, b], tmp_path / "out", "--method", method, "--density", 1)
-    model = adapters.load(adapters.llama, a=a, b=b, ours=out)
+    model = lora_models.load(lora_models.llama, a=a, b=b, ours=out)
     theirs = peft_merge(model, method, density=1.0)
-    compare(adapters.changes(model, "ours"), theirs, CUT if "svd" in method else EXACT)
+    compare(lora_models.changes(model, "ours"), theirs, CUT if "svd" in method else EXACT)
 
 
 def test_dare_drops_at_random_and_rescales(tmp_path):
-    a = adapters.adapter(tmp_path / "a", adapters.llama, 0, lora_alpha=4)
+    a = lora_models.adapter(tmp_path / "a", lora_models.llama, 0, lora_alpha=4)
     flags = ["--method", "dare_linear", "--density", 0.3, "--seed"]
     program.succeed("merge-lora", a, tmp_path / "out", *flags, 5)
     kept = total = 0
@@ -108,7 +108,7 @@ def tensors(folder):
 
 
 def weighted_sum(model, names=("a", "b")):
-    parts = [adapters.changes(model, name) for name in names]
+    parts = [lora_models.changes(model, name) for name in names]
     modules = {name for part in parts for name in part}
     return {
         name: sum(w * part[name] for w, part in zip(WEIGHTS, parts) if name in part)
@@ -129,29 +129,29 @@ def weighted_sum(model, names=("a", "b")):
 )
 @pytest.mark.parametrize("method", ["exact", "cat"])
 def test_exact_sums_of_unlike_adapters(tmp_path, model_of, options, method):
-    a = adapters.adapter(tmp_path / "a", model_of, 0)
-    b = adapters.adapter(tmp_path / "b", model_of, 1, **options)
+    a = lora_models.adapter(tmp_path / "a", model_of, 0)
+    b = lora_models.adapter(tmp_path / "b", model_of, 1, **options)
     out = merge([a, b], tmp_path / "out", "--method", method)
-    model = adapters.load(model_of, a=a, b=b, ours=out)
-    compare(adapters.changes(model, "ours"), weighted_sum(model), EXACT)
+    model = lora_models.load(model_of, a=a, b=b, ours=out)
+    compare(lora_models.changes(model, "ours"), weighted_sum(model), EXACT)
 
 
 def test_modules_of_one_adapter_only(tmp_path):
-    a = adapters.adapter(tmp_path / "a", adapters.llama, 0, target_modules=["q_proj", "k_proj"])
-    b = adapters.adapter(tmp_path / "b", adapters.llama, 1, target_modules=r".*\.1\..*(q|v)_proj")
+    a = lora_models.adapter(tmp_path / "a", lora_models.llama, 0, target_modules=["q_proj", "k_proj"])
+    b = lora_models.adapter(tmp_path / "b", lora_models.llama, 1, target_modules=r".*\.1\..*(q|v)_proj")
     for method in ("exact", "cat"):
         out = merge([a, b], tmp_path / method, "--method", method)
-        model = adapters.load(adapters.llama, a=a, b=b, ours=out)
-        compare(adapters.changes(model, "ours"), weighted_sum(model), EXACT)
-        assert len(adapters.changes(model, "ours")) == 5
+        model = lora_models.load(lora_models.llama, a=a, b=b, ours=out)
+        compare(lora_models.changes(model, "ours"), weighted_sum(model), EXACT)
+        assert len(lora_models.changes(model, "ours")) == 5
 
 
 def test_exact_finds_the_rank(tmp_path):
     """Two adapters that share A: the sum of their products has the rank of one."""
     from safetensors.numpy import load_file, save_file
 
-    a = adapters.adapter(tmp_path / "a", adapters.llama, 0)
-    b = adapters.adapter(tmp_path / "b", adapters.llama, 1)
+    a = lora_models.adapter(tmp_path / "a", lora_models.llama, 0)
+    b = lora_models.adapter(tmp_path / "b", lora_models.llama, 1)
     first, second = (load_file(folder / "adapter_model.safetensors") for folder in (a, b))
     for name in second:
         if "lora_A" in name:
@@ -159,13 +159,13 @@ def test_exact_finds_the_rank(tmp_path):
     save_file(second, b / "adapter_model.safetensors")
     out = merge([a, b], tmp_path / "out")
     assert json.loads((out / "adapter_config.json").read_text())["r"] == 4
-    model = adapters.load(adapters.llama, a=a, b=b, ours=out)
-    compare(adapters.changes(model, "ours"), weighted_sum(model), EXACT)
+    model = lora_models.load(lora_models.llama, a=a, b=b, ours=out)
+    compare(lora_models.changes(model, "ours"), weighted_sum(model), EXACT)
 
 
 def test_rank_and_energy_cut_the_spectrum(tmp_path):
-    a, b = (adapters.adapter(tmp_path / n, adapters.llama, i) for i, n in enumerate("ab"))
-    model = adapters.load(adapters.llama, a=a, b=b)
+    a, b = (lora_models.adapter(tmp_path / n, lora_models.llama, i) for i, n in enumerate("ab"))
+    model = lora_models.load(lora_models.llama, a=a, b=b)
     exact = weighted_sum(model)
     for flags in (["--rank", 3], ["--energy", 0.9]):
         out = tmp_path / flags[0].strip("-")
@@ -173,7 +173,7 @@ def test_rank_and_energy_cut_the_spectrum(tmp_path):
             program.succeed("merge-lora", a, b, out, "--weights=0.7,-0.4", "--json", *flags)
         )
         model.load_adapter(str(out), out.name)
-        ours = adapters.changes(model, out.name)
+        ours = lora_models.changes(model, out.name)
         for module in report["modules"]:
             name = module["name"]
             s = np.linalg.svd(exact[name], compute_uv=False)
@@ -189,7 +189,7 @@ def test_rank_and_energy_cut_the_spectrum(tmp_path):
 
 def test_what_is_kept_whole_becomes_its_mean(tmp_path):
     options = {"modules_to_save": ["classifier"], "bias": "all", "task_type": "SEQ_CLS"}
-    a, b = (adapters.adapter(tmp_path / n, adapters.bert, i, **options) for i, n in enumerate("ab"))
+    a, b = (lora_models.adapter(tmp_path / n, lora_models.bert, i, **options) for i, n in enumerate("ab"))
     out = merge([a, b], tmp_path / "out")
     ours, one, two = tensors(out), tensors(a), tensors(b)
     whole = [name for name in ours if "lora_" not in name]
@@ -198,15 +198,15 @@ def test_what_is_kept_whole_becomes_its_mean(tmp_path):
     for name in whole:
         expected = (0.7 * one[name].astype(np.float64) - 0.4 * two[name]) / 0.3
         np.testing.assert_allclose(ours[name], expected, rtol=2e-7, atol=1e-7)
-    adapters.load(adapters.bert, ours=out)
-    lone = adapters.adapter(tmp_path / "lone", adapters.bert, 2)
+    lora_models.load(lora_models.bert, ours=out)
+    lone = lora_models.adapter(tmp_path / "lone", lora_models.bert, 2)
     error = program.fail("merge-lora", a, lone, tmp_path / "no")
     assert str(lone) in error and "modules_to_save" in error
 
 
 def test_biases_of_b_are_summed(tmp_path):
     a, b = (
-        adapters.adapter(tmp_path / n, adapters.gpt2, i, lora_bias=True) for i, n in enumerate("ab")
+        lora_models.adapter(tmp_path / n, lora_models.gpt2, i, lora_bias=True) for i, n in enumerate("ab")
     )
     out = merge([a, b], tmp_path / "out")
     scales = [6 / 4 * 0.7, 7 / 4 * -0.4]
@@ -220,12 +220,12 @@ def test_biases_of_b_are_summed(tmp_path):
 
 
 def test_16_bit_factors(tmp_path):
-    a, b = (adapters.adapter(tmp_path / n, adapters.llama, i) for i, n in enumerate("ab"))
+    a, b = (lora_models.adapter(tmp_path / n, lora_models.llama, i) for i, n in enumerate("ab"))
     out = merge([a, b], tmp_path / "out", "--dtype", "bfloat16")
     assert {str(array.dtype) for array in bf16(out).values()} == {"torch.bfloat16"}
-    model = adapters.load(adapters.llama, a=a, b=b, ours=out)
+    model = lora_models.load(lora_models.llama, a=a, b=b, ours=out)
     # Each factor's elements are off by 2^-9 of themselves at most.
-    compare(adapters.changes(model, "ours"), weighted_sum(model), 2e-2)
+    compare(lora_models.changes(model, "ours"), weighted_sum(model), 2e-2)
 
 
 def bf16(folder):
@@ -235,10 +235,10 @@ def bf16(folder):
 
 
 def test_refusals(tmp_path):
-    a = adapters.adapter(tmp_path / "a", adapters.llama, 0)
-    small = adapters.adapter(tmp_path / "small", adapters.llama, 1, r=2)
-    dora = adapters.adapter(tmp_path / "dora", adapters.llama, 1, use_dora=True)
-    other = adapters.adapter(tmp_path / "other", adapters.gpt2, 1)
+    a = lora_models.adapter(tmp_path / "a", lora_models.llama, 0)
+    small = lora_models.adapter(tmp_path / "small", lora_models.llama, 1, r=2)
+    dora = lora_models.adapter(tmp_path / "dora", lora_models.llama, 1, use_dora=True)
+    other = lora_models.adapter(tmp_path / "other", lora_models.gpt2, 1)
     out = tmp_path / "out"
     assert "rank is 2 here and 4" in program.fail("merge-lora", a, small, out, "--method", "linear")
     assert "DoRA" in program.fail("merge-lora", a, dora, out)
@@ -252,7 +252,7 @@ def test_refusals(tmp_path):
 
 
 def test_equal_merges_give_equal_folders(tmp_path):
-    a, b = (adapters.adapter(tmp_path / n, adapters.llama, i) for i, n in enumerate("ab"))
+    a, b = (lora_models.adapter(tmp_path / n, lora_models.llama, i) for i, n in enumerate("ab"))
     flags = ["--method", "dare_ties_svd", "--density", 0.5, "--seed", 3]
     for place in ("one", "two"):
         (tmp_path / place).mkdir()
