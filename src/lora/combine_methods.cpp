@@ -114,9 +114,23 @@ Terms factor_by_factor(const std::string& module, const ModuleMerge& how,
   return terms;
 }
 
+// A small file can hold the factors of a matrix that no memory holds.
+constexpr std::uint64_t kMostDense = std::uint64_t{1} << 32;  // elements
+
+void check_dense(const std::string& module, const ModuleMerge& how, std::uint64_t rows,
+                 std::uint64_t cols) {
+  if (rows <= kMostDense / cols) return;
+  throw Error(ErrorKind::unsupported,
+              fmt::format("a change of {} x {} elements is too large to be formed, as {} does",
+                          rows, cols, how.method.name))
+      .in_tensor(module)
+      .hint("exact, svd and cat work on the factors");
+}
+
 template <class T>
 Terms of_products(const std::string& module, const ModuleMerge& how,
                   std::span<const ModuleFactors> factors) {
+  check_dense(module, how, factors[0].bt.cols(), factors[0].a.cols());
   std::vector<double> weights;
   std::vector<std::pair<Matrix<T>, Matrix<T>>> own;  // s B^T, A
   for (const ModuleFactors& each : factors) {

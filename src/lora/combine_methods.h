@@ -49,7 +49,8 @@ struct ModuleMerge {
   double resolution = 0;   // as of singular_terms
 };
 
-// The merged module. Of Form::factors all ranks are equal. Random masks are keyed by seed, module,
+// The merged module. Of Form::factors all ranks are equal. Throws Error(unsupported) for dense
+// products of more than 2^32 elements. Random masks are keyed by seed, module,
 // adapter and the part (A, B, BA) they are of, element by element.
 Terms merge_module(const std::string& module, const ModuleMerge& how,
                    std::span<const ModuleFactors> factors);

@@ -157,6 +157,15 @@ def test_modules_that_do_not_fit(tmp_path):
     assert str(tmp_path / "none") in error
 
 
+def test_products_that_no_memory_holds(tmp_path):
+    huge = write_adapter(tmp_path / "huge", factors(1, rows=100_000, cols=100_000))
+    out = tmp_path / "out"
+    error = program.fail("merge-lora", huge, out, "--method", "ties_svd", "--density", 0.5)
+    assert "m.q" in error and "too large" in error
+    program.succeed("merge-lora", huge, huge, out)
+    assert json.loads((out / "adapter_config.json").read_text())["r"] == 2
+
+
 def test_bare_files_without_a_config(tmp_path):
     """Roles are inferred from names; the output is an adapter all the same."""
     shapes = {"blocks.0.fc.weight": (6, 4), "blocks.1.fc.weight": (6, 4)}
