@@ -95,7 +95,9 @@ def test_the_library_exports_the_public_functions_only(prefix):
     assert "merganser::merge(merganser::Request const&, merganser::Progress&)" in symbols
     headers = "".join(path.read_text() for path in (prefix / "include/merganser").glob("*.h"))
     names = {symbol.split("(")[0].split("[")[0].split("::")[-1] for symbol in symbols}
-    public = (prefix / "include/merganser/merganser.h").read_text()
+    public = "".join(
+        (prefix / "include/merganser" / name).read_text() for name in ("merganser.h", "adapter.h")
+    )
     functions = re.findall(r"^\w[\w:<>]* (\w+)\(", public, re.MULTILINE)
     assert len(functions) > 10 and set(functions) <= names
     for symbol in symbols:
