@@ -70,8 +70,9 @@ std::string command_text(const ProgramText& program, const CommandText& command)
   return text;
 }
 
-constexpr const char* kDescription = R"(Checkpoints are folders in the Hugging Face layout or
-single .safetensors files; nothing is downloaded. What is merged, and how, is said by a recipe in
+constexpr const char* kDescription = R"(Checkpoints are folders in the Hugging Face layout,
+single safetensors files, PyTorch archives, or names of the hub (org/name@revision) that are in its
+local cache; MODEL+ADAPTER is a model with a LoRA adapter on it. Nothing is downloaded. What is merged, and how, is said by a recipe in
 MergeKit's YAML schema or, for the common cases, by options. The output appears under its name only
 when it is whole, with a provenance file that names every input of every tensor.)";
 
