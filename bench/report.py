@@ -199,6 +199,15 @@ def markdown(results):
              f"{row['mergekit']['peak_anon'] / MIB:.0f}", f"{row['mergekit']['peak_rss'] / MIB:.0f}"]
             for name, row in kit["merges"].items()])
 
+    adapters = results.get("adapters", {})
+    if "lora" in adapters:
+        out += ["## A base with a LoRA adapter", "",
+                "Rank 16, f32, on all linear layers of the base; PEFT's `merge_and_unload` and "
+                "`save_pretrained`, imports included, in the same run.", "", adapters["lora"], ""]
+    if "merge" in adapters:
+        out += ["## Adapters merged with one another", "",
+                "merge-lora beside PEFT's `add_weighted_adapter`.", "", adapters["merge"], ""]
+
     matrices = results.get("spectral")
     if matrices:
         out += ["## Methods on matrices", "",

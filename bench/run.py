@@ -277,6 +277,30 @@ class Bench:
         except (subprocess.CalledProcessError, OSError) as error:
             self.fail(f"methods on matrices: {error}")
 
+    def adapters(self):
+        """Each script prints a table; PEFT's part of the second takes some minutes."""
+        if subprocess.run([self.options.venv / "bin/python", "-c", "import peft"],
+                          capture_output=True).returncode != 0:
+            self.skip(f"PEFT: not in {self.options.venv}")
+            return
+        say("LoRA adapters, beside PEFT")
+        touch = [] if self.options.touch is None else ["--touch", str(self.options.touch / 1e9)]
+        program = ["--merganser", self.options.program, *touch]
+        inputs = ["--inputs", self.inputs, "--python", self.options.venv / "bin/python"]
+        scripts = {
+            "lora": ["lora.py", *inputs, "--runs", "1" if self.options.quick else "3"],
+            "merge": ["adapters.py", "--part", "merge", "--venv", self.options.venv],
+        }
+        for name, (script, *arguments) in scripts.items():
+            done = subprocess.run(
+                [sys.executable, "-B", HERE / script, *map(str, arguments), *map(str, program)],
+                stdout=subprocess.PIPE, text=True, env=self.environment)
+            if done.returncode != 0:
+                self.fail(f"{script}: status {done.returncode}")
+                continue
+            self.results.setdefault("adapters", {})[name] = done.stdout.strip()
+            say(done.stdout)
+
     def write(self):
         (self.work / "results.json").write_text(json.dumps(self.results, indent=1) + "\n")
         place = HERE / "RESULTS.md" if self.options.whole else self.work / "RESULTS.md"
@@ -304,6 +328,8 @@ class Bench:
             self.mergekit()
         if "spectral" in parts:
             self.spectral()
+        if "adapters" in parts:
+            self.adapters()
         if "memory" in parts:
             self.memory()
         self.write()
@@ -317,7 +343,8 @@ def parse():
     parser.add_argument("--only", action="append", choices=MERGES, metavar="METHOD",
                         help=f"these merges only, nothing else: {', '.join(MERGES)} (repeatable)")
     parser.add_argument("--part", action="append", dest="parts",
-                        choices=("merges", "mergekit", "spectral", "memory", "start-up"),
+                        choices=("merges", "mergekit", "spectral", "adapters", "memory",
+                                 "start-up"),
                         help="these parts only (repeatable; with --only: merges)")
     parser.add_argument("--runs", type=int, metavar="N", help="timed runs of each (5)")
     parser.add_argument("--hash", action="append", choices=BENCH_HASHES, metavar="NAME",
@@ -348,7 +375,8 @@ def parse():
     if not options.parts:
         options.parts = ["merges"]
         if not options.only:
-            options.parts += ["start-up", "mergekit", "spectral"] + ([] if options.quick else ["memory"])
+            options.parts += ["start-up", "mergekit", "spectral", "adapters"]
+            options.parts += [] if options.quick else ["memory"]
     options.work = options.work.resolve()
     options.program = options.program.absolute()
     options.venv = options.venv.absolute()
