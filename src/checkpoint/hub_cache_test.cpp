@@ -56,7 +56,7 @@ TEST_F(Cache, KnowsBranchesTagsAndCommits) {
 }
 
 TEST_F(Cache, RefusesARefThatIsNoCommit) {
-  for (const std::string text : {"", "../../x", "main", std::string(40, 'z').c_str()}) {
+  for (const std::string& text : {std::string(), std::string("../../x"), std::string(40, 'z')}) {
     test::write_file(repository / "refs/main", text);
     EXPECT_THAT(test::complaint([&] { commit_of("main"); }), ::testing::HasSubstr("refs/main"));
   }

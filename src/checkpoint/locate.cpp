@@ -28,8 +28,8 @@ Located locate_model(const std::string& name, const std::string& revision,
   if (const auto path = find_locally(name, recipe_file)) {
     if (revision.empty()) return {*path, std::nullopt};
     throw Error(ErrorKind::usage,
-                fmt::format("revision '{}' is asked for, but this is a local path", revision))
-        .in_file(path->string())
+                fmt::format("revision '{}' is asked for, but '{}' is a local path", revision,
+                            path->string()))
         .hint(
             "only models in the hub's cache have revisions; a path that holds '@' is written as "
             "{model: {path: …}}");

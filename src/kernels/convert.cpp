@@ -324,21 +324,25 @@ HWY_EXPORT(NarrowF64);
 
 void widen(DType from, const std::byte* in, float* out, std::size_t n) {
   assert(is_float(from) && from != DType::f64);
+  if (n == 0) return;  // the pointers may be null
   HWY_DYNAMIC_DISPATCH(WidenF32)(from, in, out, n);
 }
 
 void widen(DType from, const std::byte* in, double* out, std::size_t n) {
   assert(is_float(from));
+  if (n == 0) return;  // the pointers may be null
   HWY_DYNAMIC_DISPATCH(WidenF64)(from, in, out, n);
 }
 
 void narrow(const float* in, DType to, std::byte* out, std::size_t n) {
   assert(is_float(to));
+  if (n == 0) return;  // the pointers may be null
   HWY_DYNAMIC_DISPATCH(NarrowF32)(in, to, out, n);
 }
 
 void narrow(const double* in, DType to, std::byte* out, std::size_t n) {
   assert(is_float(to));
+  if (n == 0) return;  // the pointers may be null
   HWY_DYNAMIC_DISPATCH(NarrowF64)(in, to, out, n);
 }
 
