@@ -7,6 +7,25 @@
 #include "base/text.h"
 
 namespace merganser {
+namespace {
+
+constexpr std::size_t kLongest = 4000;  // bytes; a name of a megabyte is not for people
+constexpr std::size_t kEnd = 1000;      // of them behind what is left out: the hint stands there
+constexpr std::size_t kGap = 50;        // and what stands in its place, at most
+
+// Valid UTF-8 of any length, without its middle where it is too long.
+std::string shortened(std::string text) {
+  if (text.size() <= kLongest) return text;
+  const auto boundary = [&](std::size_t at) {
+    while ((static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) --at;
+    return at;
+  };
+  const std::size_t from = boundary(kLongest - kEnd - kGap), to = boundary(text.size() - kEnd);
+  return fmt::format("{} [{} bytes left out] {}", std::string_view(text).substr(0, from), to - from,
+                     std::string_view(text).substr(to));
+}
+
+}  // namespace
 
 Error::Error(ErrorKind kind, std::string what) : kind_(kind), message_(std::move(what)) {
   compose();
@@ -43,7 +62,7 @@ void Error::compose() {
   if (column_ != 0) where += fmt::format(":{}", column_);
   if (!where.empty()) where += ": ";
   if (!tensor_.empty()) where += fmt::format("tensor '{}': ", tensor_);
-  text_ = printable(where + message_ + (hint_.empty() ? "" : "; " + hint_));
+  text_ = shortened(printable(where + message_ + (hint_.empty() ? "" : "; " + hint_)));
 }
 
 std::string_view name_of(ErrorKind kind) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <stdexcept>
+#include <string>
 
 namespace merganser {
 namespace {
@@ -37,6 +38,22 @@ TEST(Error, ThePlaceNearestToTheFaultIsKept) {
 TEST(Error, HostileNamesStayOnOneLine) {
   const Error error = Error(ErrorKind::corrupt, "b\nc").in_file("a\x1b[2J").in_tensor("t\r\xff");
   EXPECT_STREQ(error.what(), "a\\x1b[2J: tensor 't\\x0d\\xff': b\\nc");
+}
+
+TEST(Error, VeryLongNamesAreShortened) {
+  std::string letters(1 << 20, 'x'), accents, odd = "y";
+  while (accents.size() < 9000) accents += "\u00e9";  // of two bytes: none may be cut
+  for (const std::string& name : {letters, accents, odd.append(accents)}) {
+    const Error error = Error(ErrorKind::corrupt, "broken").in_tensor(name).hint("load it again");
+    const std::string text = error.what();
+    EXPECT_LE(text.size(), 4000u);
+    EXPECT_TRUE(text.starts_with("tensor '" + name.substr(0, 3)));
+    EXPECT_TRUE(text.ends_with("': broken; load it again"));
+    EXPECT_NE(text.find(" bytes left out] "), std::string::npos);
+    // What is no UTF-8 any more would be escaped.
+    EXPECT_EQ(Error(ErrorKind::io, text).what(), text);
+    EXPECT_EQ(error.tensor(), name);
+  }
 }
 
 TEST(Error, IsCaughtAsStandardException) {
