@@ -19,12 +19,13 @@ void print_summary(const CheckpointReport& report) {
     dtypes += fmt::format("{}{} {}", dtypes.empty() ? "" : ", ", count_text(count), dtype);
   }
   fmt::print("types         {}\n", dtypes);
-  fmt::print("architecture  {}{}\n", report.architecture.empty() ? "" : report.architecture + ", ",
+  fmt::print("architecture  {}{}\n",
+             report.architecture.empty() ? "" : safe(report.architecture) + ", ",
              report.inferred ? "inferred from the names" : "family " + report.family);
   for (const auto& module : report.modules) {
     if (module.layers == 0) continue;
     fmt::print("layers        {} x {}{}\n", module.layers, safe(module.prefix),
-               module.layers_key.empty() ? "" : fmt::format("  ({})", module.layers_key));
+               module.layers_key.empty() ? "" : fmt::format("  ({})", safe(module.layers_key)));
   }
   for (const auto& [name, source] : report.tied) {
     fmt::print("tied          {} = {}\n", safe(name), safe(source));

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "merganser/merganser.h"
+#include "terminal.h"
 
 namespace {
 
@@ -14,7 +15,7 @@ constexpr int kBadInput = 2;
 constexpr int kInterrupted = 130;  // 128 + SIGINT, as shells report it
 
 int fail(const std::string& what) {
-  fmt::print(stderr, "error: {}\n", what);
+  fmt::print(stderr, "error: {}\n", merganser::cli::safe(what));
   return kBadInput;
 }
 

@@ -66,7 +66,7 @@ void print_left_out(const PlanReport& report, bool all) {
 
 void print_plan(const PlanReport& report, bool all) {
   fmt::print("{} of {} models, architecture {}\n", report.method, report.models.size(),
-             report.architecture);
+             safe(report.architecture));
   for (std::size_t i = 0; i < report.models.size(); ++i) {
     fmt::print("  {}  {}\n", i + 1, safe(report.models[i]));
   }

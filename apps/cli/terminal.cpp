@@ -11,8 +11,14 @@
 #include <cstdio>
 #include <mutex>
 
+#include "merganser/error.h"
+
 namespace merganser::cli {
 namespace {
+
+// Bytes of a cell that others are padded to. Beyond it a single hostile name would make every row
+// as long as itself.
+constexpr std::size_t kWidest = 200;
 
 std::string scaled(double value, double step, std::initializer_list<const char*> units) {
   auto unit = units.begin();
@@ -56,16 +62,8 @@ std::string shape_text(const std::vector<std::uint64_t>& shape) {
 }
 
 std::string safe(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out;
+  // An Error's text is what the library itself says of hostile names.
+  return Error(ErrorKind::usage, std::string(text)).what();
 }
 
 Table::Table(std::vector<std::string> header, std::vector<std::size_t> right)
@@ -78,7 +76,9 @@ void Table::add(std::vector<std::string> row) { rows_.push_back(std::move(row));
 std::string Table::text() const {
   std::vector<std::size_t> widths(rows_.front().size());
   for (const auto& row : rows_) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], std::min(row[i].size(), kWidest));
+    }
   }
   std::string text;
   for (const auto& row : rows_) {

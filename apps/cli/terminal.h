@@ -15,11 +15,11 @@ namespace merganser::cli {
 std::string bytes_text(std::uint64_t bytes);  // "2.20 GB"
 std::string count_text(std::uint64_t count);  // "1.10 B", "22.7 M"
 std::string shape_text(const std::vector<std::uint64_t>& shape);
-// Control characters of hostile names escaped.
+// Control characters of hostile names escaped, and the middle of very long ones left out.
 std::string safe(std::string_view text);
 
-// Columns padded to their widest cell, two spaces apart; the first row is the header. Columns named
-// in `right` are right-aligned.
+// Columns padded to their widest cell (the longest names stand out), two spaces apart; the first
+// row is the header. Columns named in `right` are right-aligned.
 class Table {
  public:
   explicit Table(std::vector<std::string> header, std::vector<std::size_t> right = {});

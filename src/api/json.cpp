@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "api/report_text.h"
 #include "base/json.h"
 #include "merganser/merganser.h"
 
@@ -61,7 +62,7 @@ std::string PlanReport::json() const {
                {"notes", notes},
                {"left_out", std::move(left_out_json)},
                {"tensors", std::move(tensors_json)}};
-  return json.dump(2);
+  return report_text(json);
 }
 
 std::string MergeReport::json() const {
@@ -81,7 +82,7 @@ std::string MergeReport::json() const {
                      {"threads", threads},
                      {"warnings", warnings},
                      {"notes", notes}};
-  return json.dump(2);
+  return report_text(json);
 }
 
 std::string CheckpointReport::json() const {
@@ -116,7 +117,7 @@ std::string CheckpointReport::json() const {
                      {"tied", std::move(tied_json)},
                      {"notes", notes},
                      {"tensors", std::move(tensors_json)}};
-  return json.dump(2);
+  return report_text(json);
 }
 
 std::string DiffReport::json() const {
@@ -140,7 +141,7 @@ std::string DiffReport::json() const {
                      {"identical", identical},
                      {"notes", notes},
                      {"tensors", std::move(tensors_json)}};
-  return json.dump(2);
+  return report_text(json);
 }
 
 std::string ReplayReport::json() const {
@@ -158,7 +159,7 @@ std::string ReplayReport::json() const {
                      {"tensors", tensors},
                      {"seconds", merge.seconds},
                      {"differences", std::move(differences_json)}};
-  return json.dump(2);
+  return report_text(json);
 }
 
 }  // namespace merganser

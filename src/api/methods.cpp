@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "api/report_text.h"
 #include "base/json.h"
 #include "kernels/target.h"
 #include "merganser/merganser.h"
@@ -104,7 +105,7 @@ std::string to_json(const std::vector<MethodInfo>& methods) {
                     {"inputs", info.inputs},
                     {"parameters", std::move(parameters)}});
   }
-  return Json{{"methods", std::move(list)}}.dump(2);
+  return report_text(Json{{"methods", std::move(list)}});
 }
 
 std::string to_markdown(const std::vector<MethodInfo>& methods) {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "api/recorded.h"
+#include "api/report_text.h"
 #include "base/error.h"
 #include "base/hash_file.h"
 #include "base/tensor_info.h"
@@ -241,7 +242,7 @@ std::string VerifyReport::json() const {
                      {"files", files},
                      {"recorded_version", recorded_version},
                      {"problems", std::move(list)}};
-  return json.dump(2);
+  return report_text(json);
 }
 
 }  // namespace merganser
