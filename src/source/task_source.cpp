@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json_text.h"
 #include "base/text.h"
+#include "checkpoint/index.h"
 #include "checkpoint/locate.h"
 #include "kernels/convert.h"
 
@@ -54,20 +55,12 @@ const TaskList::Task& find_task(const TaskList& list, const std::string& name,
 
 }  // namespace
 
-TaskList read_tasks(const fs::path& folder) {
-  const fs::path path = folder / kTaskFile;
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) {
-    throw Error(ErrorKind::not_found, fmt::format("it has no tasks: there is no {}", kTaskFile))
-        .in_file(folder.string())
-        .hint("tasks are in outputs of the methods emr and consensus");
-  }
-  const Json tree = parse_json(read_text(path, kMost), path.string());
+TaskList parse_tasks(std::string_view text, const std::string& name) {
+  const Json tree = parse_json(text, name);
   TaskList list;
   try {
     if (tree.at("format") != 1) {
-      throw Error(ErrorKind::unsupported, "its format is newer than this program")
-          .in_file(path.string());
+      throw Error(ErrorKind::unsupported, "its format is newer than this program").in_file(name);
     }
     list.base = tree.at("base_model").get<std::string>();
     list.masks = tree.at("masks").get<std::string>();
@@ -76,17 +69,26 @@ TaskList read_tasks(const fs::path& folder) {
                             one.at("scale").get<double>()});
     }
   } catch (const Json::exception&) {
-    throw Error(ErrorKind::corrupt, "this does not describe the tasks of a merge")
-        .in_file(path.string());
+    throw Error(ErrorKind::corrupt, "this does not describe the tasks of a merge").in_file(name);
   }
   // The masks lie beside this file; a path that leads elsewhere is not ours.
   const auto finite = [](const TaskList::Task& task) { return std::isfinite(task.scale); };
-  if (list.masks.empty() || list.masks.find('/') != std::string::npos ||
+  if (!is_plain_file_name(list.masks) ||
       !std::all_of(list.tasks.begin(), list.tasks.end(), finite)) {
-    throw Error(ErrorKind::corrupt, "its masks or its scales cannot be meant")
-        .in_file(path.string());
+    throw Error(ErrorKind::corrupt, "its masks or its scales cannot be meant").in_file(name);
   }
   return list;
+}
+
+TaskList read_tasks(const fs::path& folder) {
+  const fs::path path = folder / kTaskFile;
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    throw Error(ErrorKind::not_found, fmt::format("it has no tasks: there is no {}", kTaskFile))
+        .in_file(folder.string())
+        .hint("tasks are in outputs of the methods emr and consensus");
+  }
+  return parse_tasks(read_text(path, kMost), path.string());
 }
 
 std::shared_ptr<const TaskSource> TaskSource::open(std::shared_ptr<const FileSource> unified,

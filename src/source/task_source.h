@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "source/source.h"
@@ -29,6 +30,8 @@ struct TaskList {
 
 // The task_masks.json of an output folder. Throws Error.
 TaskList read_tasks(const std::filesystem::path& folder);
+// The same of the file's text. `name` is for errors.
+TaskList parse_tasks(std::string_view text, const std::string& name);
 
 class TaskSource final : public Source {
  public:
