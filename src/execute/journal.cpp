@@ -53,6 +53,12 @@ Json to_json(const JobRecord& record, const Plan& plan) {
   return line;
 }
 
+// Throws Json::exception unless it is a count: a fraction or a number beyond 64 bits has no value
+// as an integer.
+std::uint64_t count_of(const Json& value) {
+  return value.get_ref<const Json::number_unsigned_t&>();
+}
+
 // Throws Json::exception, or nothing comes back, for a line that is no record of this plan.
 std::optional<JobRecord> record_of(const Json& line, const Plan& plan) {
   const auto name = line.at("tensor").get<std::string>();
@@ -62,16 +68,15 @@ std::optional<JobRecord> record_of(const Json& line, const Plan& plan) {
   JobRecord record;
   record.job = static_cast<std::size_t>(job - plan.jobs.begin());
   for (const Json& input : line.at("inputs")) {
-    const PlanInput from{input.at(0).get<std::size_t>(), input.at(1).get<std::size_t>()};
+    const PlanInput from{count_of(input.at(0)), count_of(input.at(1))};
     if (from.model >= plan.models.size() ||
         from.tensor >= plan.models[from.model].headers().size()) {
       return std::nullopt;
     }
-    record.inputs.push_back(
-        {from, input.at(2).get<std::string>(), input.at(3).get<std::uint64_t>()});
+    record.inputs.push_back({from, input.at(2).get<std::string>(), count_of(input.at(3))});
   }
   record.output_hash = line.value("hash", "");
-  record.output_non_finite = line.value("non_finite", std::uint64_t{0});
+  if (line.contains("non_finite")) record.output_non_finite = count_of(line.at("non_finite"));
   if (line.contains("masks")) {
     record.mask_hashes = line.at("masks").get<std::vector<std::string>>();
     if (record.mask_hashes.size() > job->masks.size()) return std::nullopt;

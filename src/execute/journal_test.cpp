@@ -1,9 +1,12 @@
 #include "execute/journal.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
+#include "base/hash.h"
 #include "execute/folder_sink.h"
 #include "plan/testing.h"
 
@@ -170,6 +173,25 @@ TEST(Journal, AnyDamageEndsIt) {
       EXPECT_LE(parse_journal(cut, of.identity, of.plan, "j").valid_bytes, size);
     }
   }
+}
+
+TEST(Journal, NumbersThatAreNoCountsEndIt) {
+  const Recorded of;
+  of.write({0});
+  const std::string good = read_file(of.path);
+  const auto records_with = [&](const std::string& line) {
+    const std::string text = good + fmt::format("{} {:016x}\n", line, hash64(line));
+    return parse_journal(text, of.identity, of.plan, "j").records.size();
+  };
+  const std::string start =
+      fmt::format(R"({{"tensor":"{}","inputs":[)", of.plan.jobs[1].output.name);
+  EXPECT_EQ(records_with(start + R"([0,0,"x",7]],"non_finite":1})"), 2u);
+  for (const char* input : {R"([1e300,0,"x",7])", R"([0,-1,"x",7])", R"([0,0.5,"x",7])",
+                            R"([0,0,"x",1e300])", R"([0,0,"x",-7])", R"([true,0,"x",7])"}) {
+    EXPECT_EQ(records_with(start + input + "]}"), 1u) << input;
+  }
+  EXPECT_EQ(records_with(start + R"(],"non_finite":1e300})"), 1u);
+  EXPECT_EQ(records_with(start + R"(],"non_finite":-1})"), 1u);
 }
 
 TEST(FolderSink, TakesOverOnlyItsOwnFiles) {
