@@ -2,9 +2,10 @@
 #   JOBS=n      compilers at once (else: as processors and memory allow)
 #   ORACLE=1|0  with or without the comparisons with MergeKit (else: where it is at hand)
 #   PREFIX=dir  where `make install` puts the program
+#   SECONDS_EACH=n  how long `make fuzz` runs each target (600)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test check check-all bench docs install deb clean format
+.PHONY: help setup build demo test check check-all fuzz bench docs install deb clean format
 
 export DEBIAN_FRONTEND := noninteractive
 PREFIX ?= /usr/local
@@ -32,6 +33,7 @@ test:  ## all checks and tests (C++, C++ with AddressSanitizer, Python)
 	@scripts/check_docs.sh
 	@scripts/build.sh asan
 	@scripts/run_ctest.sh asan
+	@scripts/run_hostile.sh asan
 	@scripts/run_pytest.sh -m "not slow"
 
 check:  ## formatting and layering only
@@ -44,8 +46,13 @@ check-all: test  ## test, and Clang, more sanitizers, fuzz corpora, the slow com
 	  scripts/build.sh $$preset && scripts/run_ctest.sh $$preset || exit 1; \
 	done
 	@scripts/build.sh fuzz
-	@scripts/replay_fuzz.sh
+	@scripts/fuzz.sh
 	@ORACLE=$${ORACLE:-1} MERGANSER_RECIPES=$${MERGANSER_RECIPES:-800} scripts/run_pytest.sh
+
+fuzz:  ## feeds each parser mutated inputs for SECONDS_EACH (600) under sanitizers; needs Clang
+	@scripts/setup.sh all
+	@scripts/build.sh fuzz
+	@SECONDS_EACH=$${SECONDS_EACH:-600} scripts/fuzz.sh
 
 bench: build  ## measures speed and memory on generated checkpoints of 1.1 billion parameters
 	@echo "== bench"
