@@ -1,8 +1,9 @@
 # A layer is a folder of src/: every .cpp in it is compiled into one library, every *_test.cpp into
 # one test program. A layer states its dependencies once, here; scripts/check_layers.py holds the
 # includes against these statements (includes are not transitive: what a file includes, its layer
-# must name). A layer's tests may use every layer below it. With MERGANSER_FUZZ each NAME_fuzz.cpp
-# becomes a program NAME_fuzz (scripts/replay_fuzz.sh).
+# must name). A layer's tests may use every layer below it. Each NAME_fuzz.cpp becomes a test that
+# runs it once over the inputs in fuzz/corpus/NAME, with any compiler; with MERGANSER_FUZZ also a
+# program NAME_fuzz that finds new ones (scripts/fuzz.sh, libFuzzer).
 #
 #   add_layer(NAME DEPENDS base kernels LIBRARIES yaml-cpp::yaml-cpp)
 add_library(merganser_options INTERFACE)
@@ -61,14 +62,20 @@ function(add_layer name)
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
 
-  if(MERGANSER_FUZZ)
-    foreach(file IN LISTS fuzzers)
-      get_filename_component(fuzzer ${file} NAME_WE)
+  foreach(file IN LISTS fuzzers)
+    get_filename_component(fuzzer ${file} NAME_WE)
+    string(REGEX REPLACE "_fuzz$" "" subject ${fuzzer})
+    if(MERGANSER_FUZZ)
       add_executable(${fuzzer} ${file})
-      target_link_libraries(${fuzzer} PRIVATE merganser_${name})
       target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
-      set_target_properties(${fuzzer} PROPERTIES
-        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
-    endforeach()
-  endif()
+    elseif(MERGANSER_TESTS)
+      add_executable(${fuzzer} ${file} ${PROJECT_SOURCE_DIR}/fuzz/replay.cpp)
+      add_test(NAME corpus_${subject}
+        COMMAND ${fuzzer} ${PROJECT_SOURCE_DIR}/fuzz/corpus/${subject})
+    else()
+      continue()
+    endif()
+    target_link_libraries(${fuzzer} PRIVATE merganser_${name})
+    set_target_properties(${fuzzer} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+  endforeach()
 endfunction()
