@@ -1,4 +1,5 @@
 #include "api/adapter_output.h"
+#include "api/report_text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -155,7 +156,7 @@ std::string AdapterReport::json() const {
   json["bytes_read"] = bytes_read;
   json["bytes_written"] = bytes_written;
   json["seconds"] = seconds;
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+  return report_text(json);
 }
 
 }  // namespace merganser
