@@ -12,6 +12,7 @@
 
 #include "api/recorded.h"
 #include "api/report_text.h"
+#include "api/verify_record.h"
 #include "base/error.h"
 #include "base/hash_file.h"
 #include "base/tensor_info.h"
@@ -59,11 +60,9 @@ std::string hash_of(const Claim& claim, HashKind kind, std::vector<std::byte>& b
 
 class Verification {
  public:
-  Verification(const VerifyRequest& request, Progress& progress)
-      : request_(request),
-        progress_(progress),
-        place_(find_provenance(request.output)),
-        told_(read_provenance(place_)) {
+  Verification(const Json& told, const fs::path& place, const VerifyRequest& request,
+               Progress& progress)
+      : request_(request), progress_(progress), place_(place), told_(told) {
     report_.provenance = place_.string();
     report_.recorded_version = text_at(told_, "merganser");
     report_.hash = text_at(told_, "hash");
@@ -217,8 +216,8 @@ class Verification {
 
   const VerifyRequest& request_;
   Progress& progress_;
-  fs::path place_;
-  Json told_;
+  const fs::path& place_;
+  const Json& told_;
   VerifyReport report_;
   std::vector<Claim> claims_;
   bool has_masks_ = false;
@@ -226,8 +225,14 @@ class Verification {
 
 }  // namespace
 
+VerifyReport verify_record(const Json& told, const fs::path& place, const VerifyRequest& request,
+                           Progress& progress) {
+  return Verification(told, place, request, progress).run();
+}
+
 VerifyReport verify(const VerifyRequest& request, Progress& progress) {
-  return Verification(request, progress).run();
+  const fs::path place = find_provenance(request.output);
+  return verify_record(read_provenance(place), place, request, progress);
 }
 
 std::string VerifyReport::json() const {
