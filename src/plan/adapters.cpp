@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "adapter/lora_source.h"
+#include "plan/untie.h"
 
 namespace merganser {
 namespace {
@@ -16,13 +17,6 @@ void set_vocabulary(Json& config, std::uint64_t before, std::uint64_t after) {
   for (auto& [key, value] : config.items()) {
     if (key == "vocab_size" && value == before) value = after;
     if (key.ends_with("_config") && value.is_object()) set_vocabulary(value, before, after);
-  }
-}
-
-void untie(Json& config) {
-  for (auto& [key, value] : config.items()) {
-    if (key == "tie_word_embeddings") value = false;
-    if (value.is_object()) untie(value);
   }
 }
 

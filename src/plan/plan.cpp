@@ -12,6 +12,7 @@
 #include "plan/models.h"
 #include "plan/slices.h"
 #include "plan/task_masks.h"
+#include "plan/untie.h"
 #include "recipe/validate.h"
 
 namespace merganser {
@@ -24,13 +25,6 @@ void set_dtype(Json& config, DType dtype) {
   }
   for (auto& [key, value] : config.items()) {
     if (key.ends_with("_config") && value.is_object()) set_dtype(value, dtype);
-  }
-}
-
-void untie(Json& config) {
-  for (auto& [key, value] : config.items()) {
-    if (key == "tie_word_embeddings") value = false;
-    if (value.is_object()) untie(value);
   }
 }
 
@@ -88,6 +82,13 @@ void make_config(Plan& plan, const std::vector<PlannedModule>& modules) {
 }
 
 }  // namespace
+
+void untie(Json& config) {
+  for (auto& [key, value] : config.items()) {
+    if (key == "tie_word_embeddings") value = false;
+    if (value.is_object()) untie(value);
+  }
+}
 
 MergeTensor PlanJob::merge_tensor() const {
   MergeTensor tensor{output.name, output.shape, output.size(), settings, numbers};

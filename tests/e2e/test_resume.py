@@ -270,8 +270,8 @@ def test_single_files(tmp_path, two, troubled_io):
     files = [str(two[0] / "model.safetensors")] * 2
     twin = tmp_path / "twin.safetensors"
     shutil.copy(files[0], twin)
-    arguments = ["merge", "--method", "linear", files[0], twin, "-o", tmp_path / "out"]
-    arguments[-1] = tmp_path / "out.safetensors"
+    arguments = ["merge", "--method", "linear", files[0], twin, "-o",
+                 tmp_path / "out.safetensors"]
     succeed(*arguments)
     wanted = arguments[-1].read_bytes()
     arguments[-1].unlink()
