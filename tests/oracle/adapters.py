@@ -67,24 +67,57 @@ def save(adapted, folder):
     return {name: tensor.detach() for name, tensor in merged.state_dict().items()}
 
 
-def train(model, stories, folder, steps=8, **arguments):
-    """A few steps of AdamW on a text of the tokenizer's own words."""
+def train(model, folder, loss, steps=8, **arguments):
+    """A few steps of AdamW on loss(adapted); the merged state dict in f64, as from adapt()."""
     import peft
     import torch
-    from transformers import AutoTokenizer
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    tokenizer = AutoTokenizer.from_pretrained(stories / "base", local_files_only=True)
-    text = "Once upon a time there was a small goose. It sailed to the sea and back again. " * 8
-    ids = tokenizer(text, return_tensors="pt").input_ids[:, :256]
     config = peft.LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", **arguments)
     adapted = peft.get_peft_model(model, config)
     trained = [p for p in adapted.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-2)
     for _ in range(steps):
-        loss = adapted(input_ids=ids, labels=ids).loss
+        value = loss(adapted)
         optimizer.zero_grad()
-        loss.backward()
+        value.backward()
         optimizer.step()
     return save(adapted, folder)
+
+
+def language_loss(folder):
+    """Loss per token on a text of the tokenizer's own words."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    text = "Once upon a time there was a small goose. It sailed to the sea and back again. " * 8
+    ids = tokenizer(text, return_tensors="pt").input_ids[:, :256]
+    return lambda model: model(input_ids=ids, labels=ids).loss
+
+
+def contrastive_loss(folder):
+    """Two dropout masks of one sentence are each other's nearest (SimCSE), over a few sentences."""
+    import torch
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    sentences = [
+        "The merganser dives for fish in the cold river.",
+        "A truncated decomposition keeps the largest singular values.",
+        "The committee postponed its decision until the spring.",
+        "Rain fell all night on the tin roof of the barn.",
+    ]
+    words = tokenizer(sentences, return_tensors="pt", padding=True)
+    mask = words.attention_mask[..., None].float()
+
+    def encode(model):
+        hidden = model(**words).last_hidden_state
+        return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
+
+    def loss(model):
+        model.train()
+        similarity = encode(model) @ encode(model).T / 0.05
+        return torch.nn.functional.cross_entropy(similarity, torch.arange(len(sentences)))
+
+    return loss

@@ -158,15 +158,33 @@ def test_a_recipe_over_adapters_is_one_over_the_merged_models(merge, tmp_path, m
     assert first.read_bytes() == second.read_bytes()
 
 
+def expect_trained(merge, base, model, loss, adapter, **arguments):
+    reference = adapters.train(model, adapter, loss, **arguments)
+    out = merge(passthrough(base, adapter))
+    before = checkpoint.read_checkpoint(base)
+    # MiniLM's file has position_ids, which are no part of transformers' state dict.
+    kept = {k: torch.from_numpy(v) for k, v in before.items() if k not in reference}
+    assert len(kept) <= 1
+    expect_equal(out, {k: reference[k] for k in before if k in reference} | kept)
+    after = checkpoint.read_checkpoint(out)
+    assert sum(not np.array_equal(after[k], before[k]) for k in before) > 10
+
+
 @pytest.mark.parametrize("use_dora", [False, True])
-def test_trained_adapters(merge, stories, tmp_path, use_dora):
+def test_trained_on_stories260k(merge, stories, tmp_path, use_dora):
     """A few steps on real tokens, whose factors are neither random nor all of one size."""
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(stories / "base", dtype=torch.float32)
-    reference = adapters.train(model, stories, tmp_path / "adapter", use_dora=use_dora)
-    out = merge(passthrough(stories / "base", tmp_path / "adapter"))
-    before = checkpoint.read_checkpoint(stories / "base")
-    expect_equal(out, {k: v for k, v in reference.items() if k in before})
-    after = checkpoint.read_checkpoint(out)
-    assert sum(not np.array_equal(after[k], before[k]) for k in before) > 10
+    base = stories / "base"
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    loss = adapters.language_loss(base)
+    expect_trained(merge, base, model, loss, tmp_path / "adapter", use_dora=use_dora)
+
+
+@pytest.mark.parametrize("use_dora", [False, True])
+def test_trained_on_minilm(merge, minilm, tmp_path, use_dora):
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(minilm, dtype=torch.float32)
+    loss = adapters.contrastive_loss(minilm)
+    expect_trained(merge, minilm, model, loss, tmp_path / "adapter", use_dora=use_dora)
