@@ -1,0 +1,278 @@
+#include "linalg/krylov_svd.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "linalg/gram.h"
+#include "linalg/krylov.h"
+#include "linalg/krylov_bound.h"
+#include "linalg/low_rank.h"
+#include "linalg/multiply.h"
+#include "linalg/qr.h"
+#include "linalg/svd.h"
+
+namespace merganser {
+namespace {
+
+constexpr std::size_t kLeastSide = 300;  // smaller matrices are decomposed whole
+constexpr std::size_t kMostPart = 6;     // ranks up to this part of the shorter side
+constexpr std::size_t kSpacePart = 3;    // and spaces up to this one
+// What f32 products see of a matrix: less than this of its energy left may be rounding.
+constexpr double kFaint = 1e-5;
+// Vectors and values are computed once more, in f64, if of f32 less than this of the energy is
+// left, since that is a difference; or if values spread more, since the outer vectors are
+// quotients.
+constexpr double kRefineLeft = 1e-2, kRefineSpread = 3e-2;
+
+std::size_t block_size(std::size_t rank) {
+  return std::clamp<std::size_t>((rank / 2 + 15) / 8 * 8, 16, 128);
+}
+
+std::size_t space_limit(std::size_t shorter) { return shorter / kSpacePart; }
+
+template <class T>
+Matrix<T> narrowed(Matrix<double> a) {
+  if constexpr (std::is_same_v<T, double>) {
+    return a;
+  } else {
+    Matrix<T> narrow(a.rows(), a.cols());
+    std::copy_n(a.data(), a.rows() * a.cols(), narrow.data());
+    return narrow;
+  }
+}
+
+template <class T>
+class Search {
+ public:
+  Search(MatrixView<const T> a, const TruncatedOptions& options, double energy)
+      : whole_(a),
+        options_(options),
+        energy_(energy),
+        a_(a, std::sqrt(energy)),
+        block_(block_size(options.rank)),
+        basis_(a_, space_limit(a_.inner())),
+        next_(block_, a_.inner()) {}
+
+  std::optional<TruncatedSvd<T>> run() {
+    fill_normal<T>(next_.view(), options_.seed, 0);
+    std::size_t check = std::max(options_.rank + block_, 2 * block_);
+    while (basis_.room() >= block_) {
+      basis_.add(next_.view());
+      ++steps_;
+      captured_ = 0;
+      const Matrix<double> projected = basis_.projected();
+      for (std::size_t i = 0; i < basis_.size(); ++i) captured_ += projected(i, i);
+      if (1 - captured_ < kFaint) {
+        if (auto found = by_factors()) return found;
+      }
+      a_.backward(basis_.last_images(block_), next_.view());
+      basis_.project_out(next_.view());
+      if (basis_.size() < check) continue;
+      ritz();
+      if (enough()) return result();
+      check = basis_.size() + (basis_.size() > 512 ? basis_.size() / 8 : 0);
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::optional<TruncatedSvd<T>> by_factors() {
+    const double error =
+        std::max(options_.element_error,
+                 rounding_error<T>(energy_, static_cast<double>(whole_.rows * whole_.cols)));
+    const auto low = low_rank_factor<T>(whole_, {basis_.size(), error});
+    if (!low) return std::nullopt;
+    Svd<double> inner = thin_svd<double>(low->coordinates.view());
+    const double least = noise_level(error, whole_.rows, whole_.cols);
+    std::size_t count = std::min(inner.s.size(), options_.rank + 1);
+    while (count > 0 && !(inner.s[count - 1] > least)) --count;
+    TruncatedSvd<T> svd;
+    inner.ut.keep_rows(count);
+    inner.vt.keep_rows(count);
+    inner.s.resize(count);
+    Matrix<double> left(count, whole_.rows);
+    multiply<double>(1, inner.ut.view(), Transposed::no, low->basis.view(), Transposed::no, 0,
+                     left.view());
+    svd.ut = narrowed<T>(std::move(left));
+    svd.vt = narrowed<T>(std::move(inner.vt));
+    svd.s = std::move(inner.s);
+    svd.way = SvdWay::factors;
+    svd.iterations = steps_;
+    svd.leading_resolved =
+        options_.leading > 0 && options_.leading <= count &&
+        (options_.leading == count || svd.s[options_.leading - 1] - svd.s[options_.leading] >
+                                          kLeadingGap * svd.s[options_.leading - 1]);
+    return svd;
+  }
+
+  // Rayleigh and Ritz: the values of B on the space, their vectors, and what B takes out of it,
+  // which is in the images of the last block alone.
+  void ritz() {
+    ritz_ = symmetric_eigen(basis_.projected());
+    const std::size_t size = basis_.size();
+    const MatrixView<const double> last =
+        std::as_const(ritz_.vectors).view().col_block(size - block_, block_);
+    const Matrix<double> squares = gram<T>(next_.view(), Side::left);
+    Matrix<double> whole(block_, block_);
+    for (std::size_t r = 0; r < block_; ++r) {
+      for (std::size_t c = r; c < block_; ++c) whole(r, c) = whole(c, r) = squares(r, c);
+    }
+    Matrix<double> half(size, block_);
+    multiply<double>(1, last, Transposed::no, whole.view(), Transposed::no, 0, half.view());
+    coupling_ = Matrix<double>(size, size);
+    multiply<double>(1, half.view(), Transposed::no, last, Transposed::yes, 0, coupling_.view());
+  }
+
+  double excess_with(double least) const {
+    const std::size_t k = options_.rank;
+    double found = 0, beyond = 0;
+    for (std::size_t i = 0; i < basis_.size(); ++i) {
+      (i < k ? found : beyond) += std::max(0.0, ritz_.values[i]);
+    }
+    // By interlacing at least `beyond` is left, whatever c.
+    const double top =
+        std::min(bound_top_sum(ritz_.values, coupling_.view(), k, least), 1 - beyond);
+    const double best = 1 - std::max(top, found);
+    return best > 0 ? std::sqrt((1 - found) / best) - 1 : std::numeric_limits<double>::infinity();
+  }
+
+  bool enough() {
+    // What is beyond the space is hardly larger than the values in its midst: worth certifying only
+    // if that would do.
+    const double likely = ritz_.values[(options_.rank + basis_.size()) / 2];
+    if (!(excess_with(std::min(likely, least_)) <= options_.excess)) return false;
+    excess_ = std::isfinite(least_) ? excess_with(least_) : std::numeric_limits<double>::infinity();
+    ComplementBound<T> complement(a_, basis_, options_.seed, steps_);
+    double tried = least_;
+    while (!(excess_ <= options_.excess) && complement.step()) {
+      if (!(complement.value() < 0.9 * tried)) continue;
+      tried = least_ = complement.value();
+      excess_ = excess_with(least_);
+    }
+    return excess_ <= options_.excess && leading_done();
+  }
+
+  // Davis and Kahan: the sine of the angle is at most |R| / gap, on the squares.
+  bool leading_done() {
+    const std::size_t g = options_.leading;
+    if (g == 0) return true;
+    const double inside = std::sqrt(std::max(0.0, ritz_.values[g - 1]));
+    double squares = 0;
+    for (std::size_t i = 0; i < g; ++i) squares += std::max(0.0, coupling_(i, i));
+    const double above = std::max(0.0, ritz_.values[g]) + std::sqrt(std::max(0.0, coupling_(g, g)));
+    const double gap = ritz_.values[g - 1] - above;
+    leading_resolved_ = inside - std::sqrt(above) > kLeadingGap * inside &&
+                        std::sqrt(squares) < kLeadingAngle * gap;
+    const double found_gap = inside - std::sqrt(std::max(0.0, ritz_.values[g]));
+    return leading_resolved_ || found_gap <= 0.5 * kLeadingGap * inside;
+  }
+
+  TruncatedSvd<T> result() {
+    const std::size_t size = basis_.size();
+    const std::size_t count = std::min(options_.rank + 1, size);
+    Matrix<T> turn(count, size);
+    for (std::size_t i = 0; i < count; ++i) std::copy_n(ritz_.vectors.row(i), size, turn.row(i));
+    Matrix<T> inner(count, a_.inner()), outer(count, a_.outer());
+    multiply<T>(1, turn.view(), Transposed::no, basis_.vectors(), Transposed::no, 0, inner.view());
+    TruncatedSvd<T> svd;
+    svd.s.resize(count);
+    double found = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      svd.s[i] = std::sqrt(std::max(0.0, ritz_.values[i]) * energy_);
+      if (i < options_.rank) found += ritz_.values[i];
+    }
+    if ((std::is_same_v<T, float> && 1 - found < kRefineLeft) ||
+        svd.s[count - 1] < kRefineSpread * svd.s[0]) {
+      refine(inner, outer, svd.s);
+    } else {
+      for (std::size_t i = 0; i < count; ++i) {
+        const double inverse = svd.s[i] > 0 ? std::sqrt(energy_) / svd.s[i] : 0;
+        for (std::size_t c = 0; c < size; ++c) {
+          turn(i, c) = static_cast<T>(ritz_.vectors(i, c) * inverse);
+        }
+      }
+      multiply<T>(1, turn.view(), Transposed::no, basis_.images(), Transposed::no, 0, outer.view());
+    }
+    svd.ut = std::move(a_.flipped() ? inner : outer);
+    svd.vt = std::move(a_.flipped() ? outer : inner);
+    svd.excess = excess_;
+    svd.way = SvdWay::krylov;
+    svd.iterations = steps_;
+    svd.leading_resolved = leading_resolved_;
+    return svd;
+  }
+
+  // The decomposition restricted to the space of the inner vectors, in f64.
+  void refine(Matrix<T>& inner, Matrix<T>& outer, std::vector<double>& s) const {
+    const std::size_t count = inner.rows();
+    Matrix<double> wide(count, inner.cols()), product(count, outer.cols());
+    std::copy_n(inner.data(), count * inner.cols(), wide.data());
+    orthonormalise_rows(wide.view());
+    images<T, double>(whole_, a_.flipped() ? Side::left : Side::right, wide.view(), {},
+                      product.view());
+    Matrix<double> lower = orthonormalise_rows(product.view());
+    Svd<double> small = lapack_svd(std::move(lower));  // product = lower q
+    s = std::move(small.s);
+    Matrix<double> turned(count, inner.cols());
+    multiply<double>(1, small.ut.view(), Transposed::no, wide.view(), Transposed::no, 0,
+                     turned.view());
+    inner = narrowed<T>(std::move(turned));
+    turned = Matrix<double>(count, outer.cols());
+    multiply<double>(1, small.vt.view(), Transposed::no, product.view(), Transposed::no, 0,
+                     turned.view());
+    outer = narrowed<T>(std::move(turned));
+  }
+
+  MatrixView<const T> whole_;
+  const TruncatedOptions& options_;
+  double energy_;
+  Operator<T> a_;
+  std::size_t block_;
+  Basis<T> basis_;
+  Matrix<T> next_;  // the part of the last block's image under B that is outside of the space
+  Eigen ritz_;
+  Matrix<double> coupling_;
+  double captured_ = 0;
+  double least_ =
+      std::numeric_limits<double>::infinity();  // what the complement's values are below
+  double excess_ = 0;
+  bool leading_resolved_ = false;
+  std::size_t steps_ = 0;
+};
+
+}  // namespace
+
+bool krylov_pays(std::size_t rows, std::size_t cols, std::size_t rank, std::size_t) {
+  const std::size_t shorter = std::min(rows, cols);
+  return shorter >= kLeastSide && rank <= shorter / kMostPart &&
+         rank + 2 * block_size(rank) <= space_limit(shorter);
+}
+
+template <class T>
+std::optional<TruncatedSvd<T>> krylov_svd(MatrixView<const T> a, const TruncatedOptions& options,
+                                          double energy) {
+  return Search<T>(a, options, energy).run();
+}
+
+std::uint64_t krylov_workspace(std::uint64_t rows, std::uint64_t cols, std::uint64_t rank,
+                               std::uint64_t width) {
+  const std::uint64_t shorter = std::min(rows, cols);
+  if (!krylov_pays(rows, cols, rank, width)) return 0;
+  const std::uint64_t space = space_limit(shorter), block = block_size(rank);
+  // Basis and images; the small problems in f64; a panel and blocks widened; the result, and what
+  // makes it once more in f64.
+  return width * space * (rows + cols) + sizeof(double) * 6 * space * space +
+         sizeof(double) * (512 + 4 * block) * (rows + cols) +
+         (width + 2 * sizeof(double)) * (rank + 1) * (rows + cols);
+}
+
+template std::optional<TruncatedSvd<float>> krylov_svd(MatrixView<const float>,
+                                                       const TruncatedOptions&, double);
+template std::optional<TruncatedSvd<double>> krylov_svd(MatrixView<const double>,
+                                                        const TruncatedOptions&, double);
+
+}  // namespace merganser
