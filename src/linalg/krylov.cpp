@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "base/random.h"
@@ -78,12 +79,25 @@ void Basis<T>::project_out(MatrixView<T> x) const {
 }
 
 template <class T>
+bool Basis<T>::orthogonal(MatrixView<const T> x) const {
+  if (size_ == 0) return true;
+  Matrix<T> coefficients(x.rows, size_);
+  multiply<T>(1, x, Transposed::no, vectors(), Transposed::yes, 0, coefficients.view());
+  constexpr T kMost = 16 * std::numeric_limits<T>::epsilon();
+  return std::all_of(coefficients.data(), coefficients.data() + x.rows * size_,
+                     [](T c) { return std::abs(c) < kMost; });
+}
+
+template <class T>
 void Basis<T>::add(MatrixView<T> x, const Basis* others) {
-  // Directions that are nothing but rounding errors are not orthogonal to the rest at once.
-  for (int round = 0; round < 2; ++round) {
+  if (others != nullptr) others->project_out(x);
+  // Directions that were nothing but rounding errors are not orthogonal to the rest at once.
+  for (int round = 0; round < 3; ++round) {
+    orthonormalise(x);
+    if (orthogonal(x) && (others == nullptr || others->orthogonal(x))) break;
     if (others != nullptr) others->project_out(x);
     project_out(x);
-    orthonormalise(x);
+    if (round == 2) orthonormalise(x);
   }
   const std::size_t count = x.rows, from = size_;
   copy_rows<T>(x, vectors_.view().row_block(from, count));

@@ -49,6 +49,8 @@ class Basis {
   void add(MatrixView<T> x, const Basis* others = nullptr);
   // x <- x - x Q^T Q, where Q are the vectors.
   void project_out(MatrixView<T> x) const;
+  // Unit rows of x are orthogonal to the vectors up to rounding.
+  bool orthogonal(MatrixView<const T> x) const;
   MatrixView<const T> vectors() const { return vectors_.view().row_block(0, size_); }
   MatrixView<const T> images() const { return images_.view().row_block(0, size_); }
   MatrixView<const T> last_images(std::size_t count) const {

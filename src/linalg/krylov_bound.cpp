@@ -27,7 +27,7 @@ double overlap(std::size_t vectors, std::size_t dimension) {
 }  // namespace
 
 double bound_top_sum(std::span<const double> theta, MatrixView<const double> coupling,
-                     std::size_t k, double least) {
+                     std::size_t k, double least, double enough) {
   const double last = theta[k - 1];
   double best = std::numeric_limits<double>::infinity();
   const auto attempt = [&](double tau) {
@@ -45,7 +45,7 @@ double bound_top_sum(std::span<const double> theta, MatrixView<const double> cou
   };
   if (least < 0.98 * last) {
     const double raised = attempt(last);
-    if (raised > 1.01 * last) attempt(raised);
+    if (best > enough && raised > 1.01 * last) attempt(raised);
   } else if (std::isfinite(least)) {
     const double from = std::max(least, last);
     for (const double factor : {1.02, 1.08}) attempt(from * factor);
@@ -86,9 +86,10 @@ void ComplementBound<T>::update() {
     return;
   }
   Matrix<double> weighted(size, width_), squares(width_, width_);
-  for (int i = 0; i <= 24; ++i) {
+  constexpr int kIntervals = 12;
+  for (int i = 0; i <= kIntervals; ++i) {
     // Intervals from a tenth of the largest value seen to twice it.
-    const double h = top * std::pow(10, -1 + 1.3 * i / 24);
+    const double h = top * std::pow(10, -1 + 1.3 * i / kIntervals);
     for (std::size_t r = 0; r < size; ++r) {
       const double x = 2 * std::max(0.0, eigen.values[r]) / h - 1, n = static_cast<double>(degree);
       const double p = x <= 1 ? std::cos(n * std::acos(x)) : std::cosh(n * std::acosh(x));

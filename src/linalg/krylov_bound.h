@@ -37,9 +37,9 @@ namespace merganser {
 constexpr double kBoundFailure = 1e-9;
 
 // Step 1. theta: eigenvalues of T, descending, at least k; coupling: R^T R in the basis of their
-// vectors; least: c.
+// vectors; least: c. Looks no further for the best tau once the bound is below `enough`.
 double bound_top_sum(std::span<const double> theta, MatrixView<const double> coupling,
-                     std::size_t k, double least);
+                     std::size_t k, double least, double enough);
 
 // Step 2. The basis is that of Q and stays as it is meanwhile.
 template <class T>

@@ -129,31 +129,50 @@ class Search {
     multiply<double>(1, half.view(), Transposed::no, last, Transposed::yes, 0, coupling_.view());
   }
 
-  double excess_with(double least) const {
-    const std::size_t k = options_.rank;
+  double excess_of(double top) const {
     double found = 0, beyond = 0;
     for (std::size_t i = 0; i < basis_.size(); ++i) {
-      (i < k ? found : beyond) += std::max(0.0, ritz_.values[i]);
+      (i < options_.rank ? found : beyond) += std::max(0.0, ritz_.values[i]);
     }
-    // By interlacing at least `beyond` is left, whatever c.
-    const double top =
-        std::min(bound_top_sum(ritz_.values, coupling_.view(), k, least), 1 - beyond);
-    const double best = 1 - std::max(top, found);
+    // By interlacing at least `beyond` is left, whatever the rest of the spectrum.
+    const double best = 1 - std::max(found, std::min(top, 1 - beyond));
     return best > 0 ? std::sqrt((1 - found) / best) - 1 : std::numeric_limits<double>::infinity();
   }
 
+  // What certified() would give to first order, if what is outside of the space is hardly larger
+  // than the values in its midst.
+  double estimate() const {
+    const std::size_t k = options_.rank;
+    const double least = std::min(least_, ritz_.values[(k + basis_.size()) / 2]);
+    double top = 0;
+    for (std::size_t i = 0; i < k; ++i) {
+      const double gap = std::max(ritz_.values[i] - least, 1e-3 * ritz_.values[i]);
+      top += std::max(0.0, ritz_.values[i]);
+      if (gap > 0) top += std::max(0.0, coupling_(i, i)) / gap;
+    }
+    return excess_of(top);
+  }
+
+  double certified() const {
+    if (!std::isfinite(least_)) return std::numeric_limits<double>::infinity();
+    double found = 0;
+    for (std::size_t i = 0; i < options_.rank; ++i) found += std::max(0.0, ritz_.values[i]);
+    const double ratio = 1 + options_.excess, enough = 1 - (1 - found) / (ratio * ratio);
+    return excess_of(bound_top_sum(ritz_.values, coupling_.view(), options_.rank, least_, enough));
+  }
+
   bool enough() {
-    // What is beyond the space is hardly larger than the values in its midst: worth certifying only
-    // if that would do.
-    const double likely = ritz_.values[(options_.rank + basis_.size()) / 2];
-    if (!(excess_with(std::min(likely, least_)) <= options_.excess)) return false;
-    excess_ = std::isfinite(least_) ? excess_with(least_) : std::numeric_limits<double>::infinity();
-    ComplementBound<T> complement(a_, basis_, options_.seed, steps_);
-    double tried = least_;
-    while (!(excess_ <= options_.excess) && complement.step()) {
-      if (!(complement.value() < 0.9 * tried)) continue;
-      tried = least_ = complement.value();
-      excess_ = excess_with(least_);
+    if (!(estimate() <= options_.excess)) return false;  // not worth certifying
+    excess_ = certified();
+    if (!(excess_ <= options_.excess)) {
+      certifying_ = true;
+      ComplementBound<T> complement(a_, basis_, options_.seed, steps_);
+      double tried = least_;
+      while (!(excess_ <= options_.excess) && complement.step()) {
+        if (!(complement.value() < 0.9 * tried)) continue;
+        tried = least_ = complement.value();
+        excess_ = certified();
+      }
     }
     if (!(excess_ <= options_.excess)) return false;
     certifying_ = false;
