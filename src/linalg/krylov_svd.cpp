@@ -74,9 +74,8 @@ class Search {
       if (basis_.size() < check) continue;
       ritz();
       if (enough()) return result();
-      // A bound that failed for what is outside of the space needs a larger space; others improve
-      // by a factor with each block.
-      check = basis_.size() + (certifying_ ? basis_.size() / 4 : basis_.size() / 8);
+      // Where a gap helps, the bound improves by a factor with each block; else hardly.
+      check = basis_.size() + (flat_ ? basis_.size() / 4 : basis_.size() / 16);
     }
     return std::nullopt;
   }
@@ -165,7 +164,6 @@ class Search {
     if (!(estimate() <= options_.excess)) return false;  // not worth certifying
     excess_ = certified();
     if (!(excess_ <= options_.excess)) {
-      certifying_ = true;
       ComplementBound<T> complement(a_, basis_, options_.seed, steps_);
       double tried = least_;
       while (!(excess_ <= options_.excess) && complement.step()) {
@@ -174,27 +172,32 @@ class Search {
         excess_ = certified();
       }
     }
-    if (!(excess_ <= options_.excess)) return false;
-    certifying_ = false;
-    return leading_done();
+    flat_ = least_ > 0.9 * ritz_.values[options_.rank - 1];
+    return excess_ <= options_.excess && leading_done();
+  }
+
+  // At most so large is the eigenvalue of B that belongs to value i, to first order
+  // (krylov_bound.h) or by the residual alone.
+  double raised(std::size_t i) const {
+    const double value = std::max(0.0, ritz_.values[i]), square = std::max(0.0, coupling_(i, i));
+    double more = std::sqrt(square);
+    if (least_ < value) more = std::min(more, square / (value - least_));
+    return value + more;
   }
 
   // Davis and Kahan: the sine of the angle is at most |R| / gap, on the squares.
   bool leading_done() {
     const std::size_t g = options_.leading;
     if (g == 0) return true;
-    const double inside = std::sqrt(std::max(0.0, ritz_.values[g - 1]));
     double squares = 0;
     for (std::size_t i = 0; i < g; ++i) squares += std::max(0.0, coupling_(i, i));
-    const double above = std::max(0.0, ritz_.values[g]) + std::sqrt(std::max(0.0, coupling_(g, g)));
-    const double gap = ritz_.values[g - 1] - above;
+    const double inside = std::sqrt(std::max(0.0, ritz_.values[g - 1]));
+    const double outside = std::sqrt(std::max(0.0, ritz_.values[g])), above = raised(g);
     leading_resolved_ = inside - std::sqrt(above) > kLeadingGap * inside &&
-                        std::sqrt(squares) < kLeadingAngle * gap;
-    if (leading_resolved_) return true;
-    // Nothing is asked where the gap is smaller than that, as far as the residual leaves it open.
-    const double widest = inside + std::sqrt(std::max(0.0, coupling_(g - 1, g - 1))) / inside -
-                          std::sqrt(std::max(0.0, ritz_.values[g]));
-    return widest <= kLeadingGap * inside;
+                        std::sqrt(squares) < kLeadingAngle * (inside * inside - above);
+    // Nothing is asked where the gap is smaller than that, as far as is known.
+    const double most = std::sqrt(raised(g - 1));
+    return leading_resolved_ || most - outside <= kLeadingGap * most;
   }
 
   TruncatedSvd<T> result() {
@@ -266,7 +269,8 @@ class Search {
   double least_ =
       std::numeric_limits<double>::infinity();  // what the complement's values are below
   double excess_ = 0;
-  bool leading_resolved_ = false, certifying_ = false;
+  bool leading_resolved_ = false;
+  bool flat_ = false;  // what is outside of the space may be as large as what is wanted
   std::size_t steps_ = 0;
 };
 

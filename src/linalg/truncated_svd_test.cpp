@@ -157,8 +157,8 @@ TYPED_TEST(TruncatedSvdOf, SpectraOfAllKinds) {
   matrices.emplace_back("zero rows", std::move(rows));
   for (const auto& [name, a] : matrices) {
     const Reference exact{lapack_svd(widened(a)).s};
-    for (const std::size_t rank : {1, 8, 20, 32}) {
-      for (const double excess : {1e-2, 1e-3, 1e-4}) {
+    for (const std::size_t rank : {1, 20, 32}) {
+      for (const double excess : {1e-2, 1e-4}) {
         SCOPED_TRACE(name + ", rank " + std::to_string(rank) + ", " + std::to_string(excess));
         const TruncatedOptions options{.rank = rank, .excess = excess, .seed = rank};
         check(a, options, truncated_svd<T>(a.view(), options), exact);
