@@ -66,6 +66,16 @@ bool LoraSource::changes(std::string_view name) const {
   return delivered_[static_cast<std::size_t>(at - binding_.headers.begin())].way != Way::base;
 }
 
+std::optional<LoraSource::Product> LoraSource::change_of(std::size_t tensor) const {
+  if (delivered_[tensor].way == Way::base) return Product{};
+  const AdapterChange& change = binding_.changes[tensor];
+  if (change.replaced || change.bias || !change.module || dora(tensor) != nullptr) {
+    return std::nullopt;
+  }
+  return Product{f64_.get(*change.module, change.transposed),
+                 factor_ * adapter_.modules()[*change.module].scale};
+}
+
 const AdapterModule* LoraSource::dora(std::size_t tensor) const {
   const auto& module = binding_.changes[tensor].module;
   if (!module || !adapter_.modules()[*module].magnitude) return nullptr;

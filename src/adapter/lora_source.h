@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +39,14 @@ class LoraSource final : public Source {
   double factor() const { return factor_; }
   // Whether the adapter changes a tensor of this name.
   bool changes(std::string_view name) const;
+  // The change of a tensor from the base's, where it is a product of two factors and nothing else:
+  // scale * left * right in the orientation that the weight is stored in. A null product: it is
+  // unchanged. None: it is changed in another way (DoRA, a replaced tensor, a bias).
+  struct Product {
+    std::shared_ptr<const Factors<double>> factors;
+    double scale = 0;
+  };
+  std::optional<Product> change_of(std::size_t tensor) const;
   const std::vector<std::string>& notes() const { return binding_.notes; }
 
  private:

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 
 #include "api/carry_out.h"
+#include "api/mixture.h"
 #include "api/output_run.h"
 #include "api/request.h"
 #include "base/error.h"
@@ -14,6 +16,8 @@
 
 namespace merganser {
 namespace {
+
+namespace fs = std::filesystem;
 
 NonFinite parse_non_finite(const std::string& name) {
   if (name == "error") return NonFinite::error;
@@ -113,7 +117,7 @@ MergeReport carry_out(const Request& request, Progress& progress,
                       const std::function<bool(const std::string&)>& accept) {
   const auto begin = std::chrono::steady_clock::now();
   EngineOptions options{parse_hash_kind(request.hash), parse_non_finite(request.non_finite), {}};
-  const Prepared prepared = prepare(request);
+  Prepared prepared = prepare(request);
   const Plan& plan = prepared.plan;
   ProvenanceFacts facts = facts_before(prepared, request, options);
   std::optional<OutputRun> output;
@@ -122,10 +126,15 @@ MergeReport carry_out(const Request& request, Progress& progress,
     output.emplace(plan, request, facts);
     options.done = output->done();
   }
-  progress.stage("merging");
   double sync_seconds = 0;
   EngineReport done;
+  std::optional<Experts> experts;
   try {
+    if (prepared.mixture) {
+      experts = make_experts(prepared, output ? output->folder() : fs::temp_directory_path(),
+                             options.hash, progress);
+    }
+    progress.stage("merging");
     done = run_plan(plan, prepared.budget, options, output ? output->sink() : nowhere, progress);
     check_unchanged(plan);
     const auto sync_begin = std::chrono::steady_clock::now();
@@ -142,9 +151,11 @@ MergeReport carry_out(const Request& request, Progress& progress,
     if (kept == 0) throw;
     throw unfinished(error, kept, plan.jobs.size());
   }
+  if (experts) add_experts(done, prepared, *experts);
   add_outcome(facts, done);
 
   MergeReport report = summary(plan, done);
+  if (experts) add_expert_notes(report.notes, prepared, *experts);
   report.output = request.output;
   report.hash = request.hash;
   report.threads = prepared.budget.threads;

@@ -2,6 +2,7 @@
 // which a later run goes on.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ class OutputRun {
   // to, and for an unfinished run that cannot be gone on with.
   OutputRun(const Plan& plan, const Request& request, const ProvenanceFacts& facts);
 
+  const std::filesystem::path& folder() const { return folder_->path(); }
   Sink& sink() { return *sink_; }
   // What an unfinished run has made already.
   const std::vector<JobRecord>& done() const { return done_; }

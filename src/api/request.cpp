@@ -12,6 +12,7 @@
 #include "methods/registry.h"
 #include "plan/models.h"
 #include "recipe/parse.h"
+#include "smile/expand.h"
 
 namespace merganser {
 namespace {
@@ -134,6 +135,34 @@ Plan plan_of(const Request& request) {
                     .seed = request.seed});
 }
 
+void expand_mixture(Prepared& prepared) {
+  for (const Plan* document : prepared.plan.documents()) {
+    if (!document->method->mixture) continue;
+    throw Error(ErrorKind::recipe,
+                fmt::format("document '{}' makes a mixture of experts, which is merged no further",
+                            document->recipe.name))
+        .in_file(prepared.plan.recipe.file);
+  }
+  if (!prepared.plan.method->mixture) return;
+  SmileModules modules = find_smile_modules(prepared.plan);
+  complete_modules(prepared.plan, modules);
+  Mixture mixture{std::move(prepared.plan), std::move(modules)};
+  prepared.plan = expand(mixture.plan, mixture.modules);
+  prepared.mixture = std::move(mixture);
+}
+
+// Decomposing goes before writing, so the larger of the two counts.
+void add_mixture_memory(Prepared& prepared, const Request& request) {
+  if (!prepared.mixture) return;
+  const std::uint64_t needed = decompose_memory(prepared.mixture->plan, prepared.mixture->modules);
+  if (request.memory != 0 && needed > request.memory) {
+    throw Error(ErrorKind::usage, fmt::format("--memory {} is too small to decompose the largest layer",
+                                              human_bytes(request.memory)))
+        .hint(fmt::format("it needs {}", human_bytes(needed)));
+  }
+  prepared.budget.peak_bytes = std::max(prepared.budget.peak_bytes, needed);
+}
+
 }  // namespace
 
 Prepared prepare(const Request& request) {
@@ -143,6 +172,7 @@ Prepared prepare(const Request& request) {
   Prepared prepared;
   try {
     prepared.plan = plan_of(request);
+    expand_mixture(prepared);
   } catch (Error& error) {
     // Lines of a recipe that a command composed mean nothing to who typed the command.
     if (!request.method.empty()) error.at(0, 0);
@@ -151,6 +181,7 @@ Prepared prepare(const Request& request) {
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   prepared.budget =
       plan_budget(prepared.plan, request.memory, request.threads == 0 ? cores : request.threads);
+  add_mixture_memory(prepared, request);
   return prepared;
 }
 

@@ -1,15 +1,25 @@
 // A public Request as a recipe, a plan and a budget.
 #pragma once
 
+#include <optional>
+
 #include "execute/budget.h"
 #include "merganser/merganser.h"
 #include "plan/plan.h"
+#include "smile/module.h"
 
 namespace merganser {
+
+// A merge whose output is a mixture: what has to be decomposed before it is written.
+struct Mixture {
+  Plan plan;  // of the base's tensors; Prepared::plan is that of the output
+  SmileModules modules;
+};
 
 struct Prepared {
   Plan plan;
   Budget budget;
+  std::optional<Mixture> mixture;
 };
 
 // Throws Error for everything that can be seen from recipe and headers.

@@ -46,8 +46,12 @@ Widest widest_job(const Plan& plan) {
   for (const PlanJob& job : plan.jobs) {
     const auto stored = [&](const PlanInput& input) { return size_of(plan.dtype(input)); };
     std::uint64_t bytes = size_of(job.output.dtype);
-    for (const PlanInput& input : job.inputs) bytes += stored(input);
-    if (job.base) bytes += stored(*job.base);
+    if (job.action == PlanJob::Action::make) {
+      bytes += sizeof(double);
+    } else {
+      for (const PlanInput& input : job.inputs) bytes += stored(input);
+      if (job.base) bytes += stored(*job.base);
+    }
     const std::uint64_t working = job.f64 ? 8 : 4;
     const std::uint64_t block =
         std::max<std::uint64_t>(kBlock, block_size(job.unit, job.output.shape));

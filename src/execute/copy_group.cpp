@@ -42,25 +42,25 @@ class SinglePhase : public Group {
   JobStreams streams_;
 };
 
-class CopyGroup final : public SinglePhase {
+class CopyGroup : public SinglePhase {
  public:
   using SinglePhase::SinglePhase;
 
   void run_chunk(std::size_t, std::size_t chunk, Workspace& workspace) override {
     const auto [first, count] = range(chunk);
     const std::span<const std::byte> stored = streams_.read(0, first, count, workspace);
-    const DType dtype = context_.plan.jobs[jobs_[0]].output.dtype;
+    const DType from = streams_.dtype(0), dtype = context_.plan.jobs[jobs_[0]].output.dtype;
     std::span<const std::byte> output = stored;
-    if (is_float(dtype)) check(stored, count, workspace);
-    if (dtype != streams_.dtype(0)) output = convert(stored, count, dtype, workspace);
+    if (is_float(dtype)) streams_.count_non_finite(0, not_finite(stored, from, count, workspace));
+    if (dtype != from) output = convert(stored, from, count, dtype, workspace);
     streams_.write(first, output);
     streams_.hash(chunk, {&stored, 1}, output);
   }
 
- private:
-  void check(std::span<const std::byte> stored, std::size_t count, Workspace& workspace) {
-    if (context_.options.non_finite == NonFinite::ignore) return;
-    const DType from = streams_.dtype(0);
+ protected:
+  std::uint64_t not_finite(std::span<const std::byte> stored, DType from, std::size_t count,
+                           Workspace& workspace) const {
+    if (context_.options.non_finite == NonFinite::ignore) return 0;
     std::uint64_t found = 0;
     for (std::size_t begin = 0; begin < count; begin += kBlock) {
       const std::size_t size = std::min(kBlock, count - begin);
@@ -75,12 +75,11 @@ class CopyGroup final : public SinglePhase {
         found += count_nonfinite<float>(values, size);
       }
     }
-    streams_.count_non_finite(0, found);
+    return found;
   }
 
-  std::span<const std::byte> convert(std::span<const std::byte> stored, std::size_t count,
-                                     DType dtype, Workspace& workspace) {
-    const DType from = streams_.dtype(0);
+  std::span<const std::byte> convert(std::span<const std::byte> stored, DType from,
+                                     std::size_t count, DType dtype, Workspace& workspace) {
     const std::span<std::byte> output = workspace.output().get(count * size_of(dtype));
     for (std::size_t begin = 0; begin < count; begin += kBlock) {
       const std::size_t size = std::min(kBlock, count - begin);
@@ -93,6 +92,28 @@ class CopyGroup final : public SinglePhase {
       streams_.count_non_finite_output(count_nonfinite<double>(values, size));
     }
     return output;
+  }
+};
+
+class MadeGroup final : public CopyGroup {
+ public:
+  using CopyGroup::CopyGroup;
+
+  void run_chunk(std::size_t, std::size_t chunk, Workspace& workspace) override {
+    const auto [first, count] = range(chunk);
+    const PlanJob& job = context_.plan.jobs[jobs_[0]];
+    const Source& made = *context_.plan.made;
+    const DType from = made.read_dtype(job.made);
+    const std::span<std::byte> stored = workspace.stored(0).get(count * size_of(from));
+    made.read(job.made, first * size_of(from), stored);
+    std::span<const std::byte> output = stored;
+    if (job.output.dtype != from) {
+      output = convert(stored, from, count, job.output.dtype, workspace);
+    } else {
+      streams_.count_non_finite_output(not_finite(stored, from, count, workspace));
+    }
+    streams_.write(first, output);
+    streams_.hash(chunk, {}, output);
   }
 };
 
@@ -178,6 +199,10 @@ class IntegerGroup final : public SinglePhase {
 
 std::unique_ptr<Group> make_copy_group(const RunContext& context, std::size_t job) {
   return std::make_unique<CopyGroup>(context, job);
+}
+
+std::unique_ptr<Group> make_made_group(const RunContext& context, std::size_t job) {
+  return std::make_unique<MadeGroup>(context, job);
 }
 
 std::unique_ptr<Group> make_hash_group(const RunContext& context, const PlanInput& input,

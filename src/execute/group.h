@@ -67,6 +67,8 @@ std::unique_ptr<Group> make_group(const RunContext& context, const std::vector<s
 std::unique_ptr<Group> make_merge_group(const RunContext& context, std::vector<std::size_t> jobs);
 // Copies of one job: bit for bit, or through the working type to another dtype.
 std::unique_ptr<Group> make_copy_group(const RunContext& context, std::size_t job);
+// A tensor of Plan::made, in the output's dtype.
+std::unique_ptr<Group> make_made_group(const RunContext& context, std::size_t job);
 // Reads one tensor of a checkpoint and hashes it.
 std::unique_ptr<Group> make_hash_group(const RunContext& context, const PlanInput& input,
                                        HashKind kind);

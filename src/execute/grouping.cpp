@@ -26,6 +26,8 @@ std::unique_ptr<Group> make_group(const RunContext& context, const std::vector<s
       return make_copy_group(context, jobs[0]);
     case PlanJob::Action::integers:
       return make_integer_group(context, jobs[0]);
+    case PlanJob::Action::make:
+      return make_made_group(context, jobs[0]);
     case PlanJob::Action::merge:
       break;
   }

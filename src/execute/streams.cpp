@@ -19,7 +19,8 @@ std::uint64_t share(std::uint64_t bytes, std::uint64_t part, std::uint64_t size)
 JobStreams::JobStreams(const RunContext& context, std::size_t job)
     : context_(context), job_(job), size_(context.plan.jobs[job].output.size()) {
   const PlanJob& planned = context.plan.jobs[job];
-  std::vector<PlanInput> all = planned.inputs;
+  std::vector<PlanInput> all;
+  if (planned.action != PlanJob::Action::make) all = planned.inputs;
   if (planned.base && planned.action == PlanJob::Action::merge) all.push_back(*planned.base);
   // A job that is done already is read for the group's reductions only.
   const bool hashed = context.options.hash != HashKind::none && !context.is_done(job);

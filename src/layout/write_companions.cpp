@@ -85,6 +85,7 @@ std::string write_companions(const Plan& plan, const ProvenanceFacts& facts,
   if (!plan.single_file) {
     contents.companions = find_companions(plan);
     copy_companions(plan, contents.companions, folder);
+    for (const auto& [name, text] : plan.files) write(name.c_str(), text);
     if (config_changed(plan)) write(names::kConfig, config_text(*plan.config));
     if (plan.shards.indexed()) {
       write("model.safetensors.index.json", plan.shards.index_text(plan.outputs()));

@@ -59,6 +59,9 @@ struct Descriptor {
 
   // Beside the merged tensor, a bit an element for each input: Merger::masks().
   bool task_masks = false;
+  // The output is a mixture of experts (src/smile): the merger makes only the tensors that are not
+  // upscaled. Not for documents that others take their tensors from.
+  bool mixture = false;
   // Its last bits depend on the BLAS in use, its kernel and its threads: the provenance names them.
   bool blas = false;
 

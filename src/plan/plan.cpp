@@ -105,6 +105,8 @@ std::string_view name_of(PlanJob::Action action) {
       return "copy";
     case PlanJob::Action::integers:
       return "integers";
+    case PlanJob::Action::make:
+      return "make";
   }
   return "";
 }

@@ -72,6 +72,7 @@ struct PlanJob {
     merge,     // through the method
     copy,      // `inputs[0]`, bit for bit or converted to the output's dtype
     integers,  // not floats: equal ones are copied, else the recipe's rule
+    make,      // from `inputs` and `base` before anything is written: read from Plan::made
   };
 
   TensorInfo output;
@@ -94,12 +95,13 @@ struct PlanJob {
   double change_scale = 1;
   bool identity = false;  // what is merged is inputs[0] itself: a copy whose change is scaled
   std::vector<std::size_t> masks;  // of methods with task masks: one of Plan::masks an input
+  std::size_t made = 0;            // of Action::make: index in the headers of Plan::made
   std::string note;
 
   MergeTensor merge_tensor() const;  // what the method is told
 };
 
-std::string_view name_of(PlanJob::Action action);  // "merge", "copy", "integers"
+std::string_view name_of(PlanJob::Action action);  // "merge", "copy", "integers", "make"
 
 // One model of a task-switched output.
 struct Task {
@@ -129,6 +131,10 @@ struct Plan {
   std::vector<TensorInfo> masks;  // "TASK/TENSOR", bits packed into bytes; sorted by name
   ShardPlan mask_shards;
   std::uint64_t bytes_written = 0;  // weights and masks
+  // Of methods that make tensors of another kind (smile): what they are read from while they are
+  // written; null until they are made.
+  std::shared_ptr<const Source> made;
+  std::vector<std::pair<std::string, std::string>> files;  // beside the weights: name, text
 
   std::vector<TensorInfo> outputs() const;
   // What reading an input delivers; its header has the type that it is stored in.

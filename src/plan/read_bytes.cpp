@@ -5,6 +5,7 @@ namespace {
 
 std::uint64_t bytes_of(const Plan& plan, const PlanJob& job, std::uint64_t held_bytes) {
   std::uint64_t total = 0;
+  if (job.action == PlanJob::Action::make) return total;  // read before, for several jobs at once
   const auto add = [&](const PlanInput& input) {
     const PlanModel& model = plan.models[input.model];
     if (!model.document) {

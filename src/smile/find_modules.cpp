@@ -1,0 +1,191 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "architecture/weight_layout.h"
+#include "base/error.h"
+#include "smile/module.h"
+
+namespace merganser {
+namespace {
+
+constexpr std::string_view kWeight = ".weight", kBias = ".bias";
+
+// Tables that are looked up by position or token lie in layers as well (T5's relative_attention_bias,
+// whose role says so); no product is made with them.
+bool is_table(const TensorPlace& place, std::string_view name) {
+  return place.role.find("relative_bias") != std::string::npos ||
+         place.role.starts_with("embed.") || name.find("embed") != std::string_view::npos ||
+         name.find("relative_attention_bias") != std::string_view::npos;
+}
+
+class Finder {
+ public:
+  explicit Finder(const Plan& plan)
+      : plan_(plan), architecture_(plan.models[plan.reference].architecture) {
+    for (std::size_t i = 0; i < plan.jobs.size(); ++i) by_name_[plan.jobs[i].output.name] = i;
+  }
+
+  SmileModules run() {
+    check_models();
+    for (std::size_t i = 0; i < plan_.jobs.size(); ++i) {
+      if (chosen(plan_.jobs[i])) add(i);
+    }
+    if (found_.modules.empty()) {
+      throw error("no linear layer gets experts")
+          .hint("'upscale: true' with a filter chooses weights outside the repeated blocks");
+    }
+    if (found_.layout == SmileLayout::fusion_bench) check_one_rank();
+    notes();
+    return std::move(found_);
+  }
+
+ private:
+  Error error(std::string what) const {
+    return std::move(Error(ErrorKind::recipe, "smile: " + std::move(what)).in_file(plan_.recipe.file));
+  }
+
+  void check_models() {
+    if (plan_.recipe.lines) throw error("'lines' scales merged weights, and experts are not merged");
+    found_.base = plan_.reference;
+    for (std::size_t i = 0; i < plan_.models.size(); ++i) {
+      const PlanModel& model = plan_.models[i];
+      if (model.document) {
+        throw error(fmt::format("'{}' is another document of the recipe", model.ref.to_string()))
+            .hint("merge it into a folder first");
+      }
+    }
+    if (plan_.models[plan_.reference].config() == nullptr) {
+      throw Error(ErrorKind::unsupported, "smile: the base has no config.json")
+          .in_file(plan_.models[plan_.reference].path.string())
+          .hint("a mixture is loaded by its config: give the base as a folder");
+    }
+  }
+
+  // With all fine-tunes: not a tensor that only some of the models have.
+  bool is_linear(const PlanJob& job) const {
+    return job.action == PlanJob::Action::merge && job.base && !job.inputs.empty() &&
+           job.output.shape.size() == 2 && job.output.name.ends_with(kWeight) &&
+           job.output.size() > 0 && !is_table(job.place, job.output.name);
+  }
+
+  bool chosen(const PlanJob& job) const {
+    const auto asked = job.settings.shared.find("upscale");
+    if (asked == job.settings.shared.end()) {
+      return is_linear(job) && job.place.place == Place::layer;
+    }
+    if (!std::get<bool>(asked->second)) return false;
+    // A value without a filter speaks of what can be upscaled.
+    return is_linear(job) && !(job.place.place == Place::embed);
+  }
+
+  void add(std::size_t index) {
+    const PlanJob& job = plan_.jobs[index];
+    const Settings& settings = job.settings;
+    SmileModule module;
+    module.name = job.output.name.substr(0, job.output.name.size() - kWeight.size());
+    module.weight = index;
+    module.transposed = is_input_first(architecture_, job.output.name);
+    module.out = job.output.shape[module.transposed ? 1 : 0];
+    module.in = job.output.shape[module.transposed ? 0 : 1];
+    module.base = *job.base;
+    module.experts = job.inputs;
+    if (const auto bias = by_name_.find(module.name + std::string(kBias)); bias != by_name_.end()) {
+      const PlanJob& other = plan_.jobs[bias->second];
+      if (other.action == PlanJob::Action::merge && other.output.shape == Shape{module.out}) {
+        module.bias = bias->second;
+      }
+    }
+    remember_models(module);
+    const auto layout = settings.choice("layout") == "fusion_bench" ? SmileLayout::fusion_bench
+                                                                    : SmileLayout::transformers;
+    found_.layout = layout;
+    take_ranks(module, settings, job);
+    module.tolerance = settings.number("svd_tolerance");
+    module.route_by_weight = settings.choice("routing") == "weight";
+    module.unit_vectors = settings.choice("unchanged") == "unit_vectors";
+    found_.modules.push_back(std::move(module));
+  }
+
+  void remember_models(const SmileModule& module) {
+    std::vector<std::size_t> models;
+    for (const PlanInput& expert : module.experts) models.push_back(expert.model);
+    if (found_.models.empty()) found_.models = std::move(models);
+  }
+
+  void take_ranks(SmileModule& module, const Settings& settings, const PlanJob& job) {
+    const double rank = settings.number("rank_of_expert");
+    const auto router = static_cast<std::uint64_t>(settings.number("rank_of_router"));
+    const auto per_token = static_cast<std::uint64_t>(settings.number("num_experts_per_tok"));
+    module.per_token = per_token;
+    if (per_token > module.experts.size()) {
+      throw error(fmt::format("num_experts_per_tok is {}, and there are {} experts", per_token,
+                              module.experts.size()))
+          .in_tensor(job.output.name);
+    }
+    module.dense = rank <= 0;
+    std::uint64_t wanted = module.dense ? 0 : static_cast<std::uint64_t>(rank);
+    module.router_rank = router;
+    const bool one_rank = found_.layout == SmileLayout::fusion_bench;
+    if (wanted > module.full_rank()) {
+      if (one_rank) {
+        throw error(fmt::format("rank_of_expert {} is more than {} of this layer of {}", rank,
+                                module.full_rank(), to_string(job.output.shape)))
+            .in_tensor(job.output.name)
+            .hint("FusionBench's classes have one rank for all layers; 'layout: transformers' "
+                  "takes what each layer has");
+      }
+      wanted = module.full_rank();
+      ++cut_;
+    }
+    module.ranks.assign(module.experts.size(), wanted);
+    if (router > module.full_rank()) {
+      ++narrow_;
+      if (!one_rank) module.router_rank = module.full_rank();
+    }
+  }
+
+  void check_one_rank() {
+    const SmileModule& first = found_.modules.front();
+    for (const SmileModule& module : found_.modules) {
+      if (module.ranks != first.ranks || module.dense != first.dense ||
+          module.router_rank != first.router_rank || module.per_token != first.per_token) {
+        throw error("FusionBench's classes have one rank_of_expert, rank_of_router and "
+                    "num_experts_per_tok for all layers")
+            .in_tensor(module.name)
+            .hint("give them without filters and gradients, or take 'layout: transformers'");
+      }
+    }
+  }
+
+  void notes() {
+    if (cut_ > 0) {
+      found_.notes.push_back(fmt::format(
+          "rank_of_expert is cut to what {} of {} layers have", cut_, found_.modules.size()));
+    }
+    if (narrow_ > 0) {
+      found_.notes.push_back(fmt::format(
+          "rank_of_router is more than {} of {} layers have: their routers take all vectors, {}",
+          narrow_, found_.modules.size(),
+          found_.layout == SmileLayout::fusion_bench ? "and zeros" : "and no more"));
+    }
+  }
+
+  const Plan& plan_;
+  const Architecture& architecture_;
+  std::map<std::string, std::size_t> by_name_;
+  SmileModules found_;
+  std::size_t cut_ = 0, narrow_ = 0;
+};
+
+}  // namespace
+
+std::uint64_t SmileModule::total_rank() const {
+  return std::accumulate(ranks.begin(), ranks.end(), std::uint64_t{0});
+}
+
+SmileModules find_smile_modules(const Plan& plan) { return Finder(plan).run(); }
+
+}  // namespace merganser

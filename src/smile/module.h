@@ -1,0 +1,53 @@
+// The linear layers of a plan that get experts, and what is asked of each.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/plan.h"
+
+namespace merganser {
+
+enum class SmileLayout { transformers, fusion_bench };
+
+struct SmileModule {
+  std::string name;                 // "model.layers.0.self_attn.q_proj"
+  std::size_t weight = 0;           // jobs of the plan
+  std::optional<std::size_t> bias;  // where the base has one
+  std::uint64_t out = 0, in = 0;    // m, n of y = W x, W m x n
+  bool transposed = false;          // the weight is stored [in, out] (transformers' Conv1D)
+  PlanInput base;                   // the weight, there and in each fine-tune
+  std::vector<PlanInput> experts;
+
+  std::uint64_t router_rank = 0;  // g; at most min(m, n) where the layout has no rank for all
+  std::vector<std::uint64_t> ranks;  // k of each expert; 0 with `dense`
+  bool dense = false;                // the experts are whole differences
+  // Not chosen, but the layout has no other form for it: experts of zeros.
+  bool empty = false;
+  std::uint64_t total_rank() const;  // of all experts
+  std::uint64_t per_token = 1;
+  double tolerance = 0;  // of the experts' error beyond the best possible, relative
+  bool route_by_weight = false;
+  bool unit_vectors = false;  // router of an expert that equals the base
+
+  // Triples that exist at most. A router's rank may ask for more in the layout with one rank for
+  // all layers: the rest are zeros.
+  std::uint64_t full_rank() const { return out < in ? out : in; }
+};
+
+struct SmileModules {
+  SmileLayout layout = SmileLayout::transformers;
+  std::size_t base = 0;             // of the plan's models
+  std::vector<std::size_t> models;  // of each expert
+  std::vector<SmileModule> modules;  // sorted by name
+  std::vector<std::string> notes;
+};
+
+// What of a plan of `smile` gets experts. Throws Error for what cannot be upscaled as the recipe
+// says.
+SmileModules find_smile_modules(const Plan& plan);
+
+}  // namespace merganser
