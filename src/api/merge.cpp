@@ -123,8 +123,7 @@ MergeReport carry_out(const Request& request, Progress& progress,
   std::optional<OutputRun> output;
   NullSink nowhere;
   if (!request.output.empty()) {
-    output.emplace(plan, request, facts);
-    options.done = output->done();
+    output.emplace(plan, request);
   }
   double sync_seconds = 0;
   EngineReport done;
@@ -133,6 +132,10 @@ MergeReport carry_out(const Request& request, Progress& progress,
     if (prepared.mixture) {
       experts = make_experts(prepared, output ? output->folder() : fs::temp_directory_path(),
                              options.hash, progress);
+    }
+    if (output) {
+      output->begin(facts);
+      options.done = output->done();
     }
     progress.stage("merging");
     done = run_plan(plan, prepared.budget, options, output ? output->sink() : nowhere, progress);

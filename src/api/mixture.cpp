@@ -10,9 +10,13 @@ namespace merganser {
 
 Experts make_experts(Prepared& prepared, const std::filesystem::path& folder, HashKind hash,
                      Progress& progress) {
-  const Mixture& mixture = *prepared.mixture;
+  Mixture& mixture = *prepared.mixture;
   progress.stage("decomposing");
   Experts experts = decompose(mixture.plan, mixture.modules, folder, hash, progress);
+  if (mixture.modules.ranks_follow()) {
+    choose_ranks(mixture.modules, experts);
+    prepared.plan = expand(mixture.plan, mixture.modules);
+  }
   prepared.plan.made = std::make_shared<MadeSource>(
       experts.file, mixture.plan.models,
       made_content(prepared.plan, mixture.plan, mixture.modules, experts));
@@ -57,9 +61,10 @@ void add_expert_notes(std::vector<std::string>& notes, const Prepared& prepared,
         model.ref.to_string(), 100 * carried / all,
         carried > 0 ? 100 * (carried - left) / carried : 100.0, 100 * experts.rest[e] / all));
     if (unsure > 0) {
-      notes.push_back(fmt::format("{}: in {} layers the singular values of the difference are too "
-                                  "even for the router's vectors to be well defined",
-                                  model.ref.to_string(), unsure));
+      notes.push_back(
+          fmt::format("{}: in {} layers the singular values of the difference are too "
+                      "even for the router's vectors to be well defined",
+                      model.ref.to_string(), unsure));
     }
   }
 }

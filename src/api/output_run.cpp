@@ -24,8 +24,7 @@ std::string merge_hash(const Plan& plan, const ProvenanceFacts& facts) {
 
 }  // namespace
 
-OutputRun::OutputRun(const Plan& plan, const Request& request, const ProvenanceFacts& facts)
-    : plan_(plan), request_(request) {
+OutputRun::OutputRun(const Plan& plan, const Request& request) : plan_(plan), request_(request) {
   const std::filesystem::path target(request.output);
   if (request.resume && !request.sync) {
     throw Error(ErrorKind::usage, "--resume does not go with --no-sync")
@@ -33,20 +32,23 @@ OutputRun::OutputRun(const Plan& plan, const Request& request, const ProvenanceF
   }
   check_target(plan, target, request.force);
   folder_.emplace(target, plan.single_file, request.resume);
-  const RunIdentity identity{merge_hash(plan, facts), input_identities(plan)};
+}
+
+void OutputRun::begin(const ProvenanceFacts& facts) {
+  const RunIdentity identity{merge_hash(plan_, facts), input_identities(plan_)};
   std::uint64_t valid_bytes = 0;
   if (folder_->resumed()) {
-    JournalContent content = read_journal(folder_->journal(), identity, plan);
+    JournalContent content = read_journal(folder_->journal(), identity, plan_);
     valid_bytes = content.valid_bytes;
     done_ = std::move(content.records);
-    folder_->clear(plan.shards, plan.mask_shards);
+    folder_->clear(plan_.shards, plan_.mask_shards);
   }
-  sink_.emplace(plan, folder_->path(), folder_->resumed());
-  if (request.sync) sink_->keep_journal(folder_->journal(), identity, valid_bytes);
+  sink_.emplace(plan_, folder_->path(), folder_->resumed());
+  if (request_.sync) sink_->keep_journal(folder_->journal(), identity, valid_bytes);
 }
 
 std::size_t OutputRun::keep_unfinished() noexcept {
-  if (!request_.resume) return 0;
+  if (!request_.resume || !sink_) return 0;
   try {
     sink_->settle();
   } catch (...) {

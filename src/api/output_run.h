@@ -15,9 +15,13 @@ namespace merganser {
 
 class OutputRun {
  public:
-  // `facts`: those that are known before the run. Throws Error for a target that cannot be written
-  // to, and for an unfinished run that cannot be gone on with.
-  OutputRun(const Plan& plan, const Request& request, const ProvenanceFacts& facts);
+  // Throws Error for a target that cannot be written to. The plan must live as long; until begin()
+  // it may still change.
+  OutputRun(const Plan& plan, const Request& request);
+
+  // `facts`: those that are known before the run. Throws Error for an unfinished run that cannot be
+  // gone on with.
+  void begin(const ProvenanceFacts& facts);
 
   const std::filesystem::path& folder() const { return folder_->path(); }
   Sink& sink() { return *sink_; }

@@ -156,8 +156,9 @@ void add_mixture_memory(Prepared& prepared, const Request& request) {
   if (!prepared.mixture) return;
   const std::uint64_t needed = decompose_memory(prepared.mixture->plan, prepared.mixture->modules);
   if (request.memory != 0 && needed > request.memory) {
-    throw Error(ErrorKind::usage, fmt::format("--memory {} is too small to decompose the largest layer",
-                                              human_bytes(request.memory)))
+    throw Error(ErrorKind::usage,
+                fmt::format("--memory {} is too small to decompose the largest layer",
+                            human_bytes(request.memory)))
         .hint(fmt::format("it needs {}", human_bytes(needed)));
   }
   prepared.budget.peak_bytes = std::max(prepared.budget.peak_bytes, needed);

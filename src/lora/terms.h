@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "linalg/matrix.h"
+#include "linalg/rank_budget.h"  // IWYU pragma: export
 
 namespace merganser {
 
@@ -32,15 +33,6 @@ std::size_t choose_rank(std::span<const double> s, double energy, const RankRule
 // |P - kept terms| / |P|, of singular terms: sqrt of what the kept values lack of the energy. 0 for
 // P = 0.
 double residual(std::span<const double> s, std::size_t rank, double energy);
-
-struct Spectrum {
-  std::span<const double> s;  // descending; those that may be kept
-  std::uint64_t cost = 1;     // of each term: (m + n) elements' bytes
-};
-// Ranks whose total cost is at most `budget`, so that the sum of the squares of all values left out
-// is as small as can be, up to the last term that does not fit: terms are taken by s^2 / cost.
-// Equal ones by module, then by index.
-std::vector<std::size_t> spread_budget(std::span<const Spectrum> modules, std::uint64_t budget);
 
 // Singular terms of left^T right (k x m, k x n), through the QR decompositions of both factors and
 // the singular values of a k x k matrix; P itself is not formed unless k exceeds its sides. Values

@@ -31,12 +31,15 @@ extern const Descriptor smile;
 const Descriptor smile = {
     .name = "smile",
     .title = "SMILE",
-    .summary = "A mixture with the base's weights shared and each fine-tune as low-rank experts, "
-               "chosen for each token by its own singular vectors.",
-    .formula = "y = W_0 x + b_0 + sum_{j in top} w_j (U_j S_j V_j^T x + b_j - b_0),   "
-               "w = softmax_j |V_j,g^T x|,   U_j S_j V_j^T = W_j - W_0 cut to rank k",
-    .paper = "Tang et al. 2024, SMILE: zero-shot sparse mixture of low-rank experts construction "
-             "from pre-trained foundation models, arXiv 2408.10174",
+    .summary =
+        "A mixture with the base's weights shared and each fine-tune as low-rank experts, "
+        "chosen for each token by its own singular vectors.",
+    .formula =
+        "y = W_0 x + b_0 + sum_{j in top} w_j (U_j S_j V_j^T x + b_j - b_0),   "
+        "w = softmax_j |V_j,g^T x|,   U_j S_j V_j^T = W_j - W_0 cut to rank k",
+    .paper =
+        "Tang et al. 2024, SMILE: zero-shot sparse mixture of low-rank experts construction "
+        "from pre-trained foundation models, arXiv 2408.10174",
     .space = InputSpace::deltas,
     .base = BaseRole::required,
     .parameters =
@@ -46,6 +49,19 @@ const Descriptor smile = {
           .fallback = Value{64.0},
           .low = -1,
           .integer = true},
+         {.name = "parameter_budget",
+          .summary = "In place of rank_of_expert: parameters of the output as a multiple of the "
+                     "base's, spread over layers and experts so that the summed squared error is "
+                     "least.",
+          .low = 1,
+          .constant = true,
+          .optional = true},
+         {.name = "energy",
+          .summary = "In place of rank_of_expert: the share of a difference's squared norm that "
+                     "its expert keeps.",
+          .low = 0,
+          .high = 1,
+          .optional = true},
          {.name = "rank_of_router",
           .summary = "Right singular vectors of each expert that the router measures a token by.",
           .fallback = Value{8.0},

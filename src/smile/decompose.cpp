@@ -69,7 +69,8 @@ class Decomposition {
     read_rest();
     for (const SmileModule& module : modules_.modules) {
       const PlanJob& job = plan_.jobs[module.weight];
-      experts_.of_module.push_back(job.f64 ? experts_of<double>(module) : experts_of<float>(module));
+      experts_.of_module.push_back(job.f64 ? experts_of<double>(module)
+                                           : experts_of<float>(module));
     }
     return std::move(experts_);
   }
@@ -185,7 +186,8 @@ class Decomposition {
 
   [[noreturn]] void refuse_not_finite(const PlanInput& input) const {
     const PlanModel& model = plan_.models[input.model];
-    throw Error(ErrorKind::corrupt, "it or the base's holds NaN or Inf, which has no singular values")
+    throw Error(ErrorKind::corrupt,
+                "it or the base's holds NaN or Inf, which has no singular values")
         .in_file(model.path.string())
         .in_tensor(model.headers()[input.tensor].name)
         .hint("mend the checkpoint, or leave this layer out with 'upscale: false'");
@@ -249,9 +251,14 @@ class Decomposition {
     }
   }
 
+  // Triples that may be kept.
+  static std::uint64_t most(const SmileModule& module, std::size_t expert) {
+    return module.rank_limit > 0 ? module.rank_limit : module.ranks[expert];
+  }
+
   static std::size_t wanted(const SmileModule& module, std::size_t expert) {
     return static_cast<std::size_t>(
-        std::min(module.full_rank(), std::max(module.ranks[expert], module.router_rank)));
+        std::min(module.full_rank(), std::max(most(module, expert), module.router_rank)));
   }
 
   template <class T>
@@ -262,12 +269,13 @@ class Decomposition {
     TruncatedSvd<T> routing;
     try {
       if (module.route_by_weight) {
-        routing = truncated_svd<T>(std::as_const(weight).view(), options(module, module.router_rank));
+        routing =
+            truncated_svd<T>(std::as_const(weight).view(), options(module, module.router_rank));
       }
       subtract(weight.data(), base.data(), weight.data(), weight.rows() * weight.cols());
-      const std::size_t rank =
-          module.route_by_weight ? static_cast<std::size_t>(module.ranks[number])
-                                 : wanted(module, number);
+      const std::size_t rank = module.route_by_weight
+                                   ? static_cast<std::size_t>(most(module, number))
+                                   : wanted(module, number);
       put_aside(module, truncated_svd<T>(std::as_const(weight).view(), options(module, rank)),
                 expert, number);
     } catch (const Error& error) {
@@ -302,7 +310,8 @@ class Decomposition {
   template <class T>
   void put_router(const SmileModule& module, const TruncatedSvd<T>& svd, Expert& expert) {
     const Matrix<T>& side = module.transposed ? svd.ut : svd.vt;
-    expert.router = static_cast<std::size_t>(std::min<std::uint64_t>(module.router_rank, side.rows()));
+    expert.router =
+        static_cast<std::size_t>(std::min<std::uint64_t>(module.router_rank, side.rows()));
     expert.vectors = append<T>(side.data(), expert.router * side.cols());
     expert.router_resolved = svd.leading_resolved;
   }
@@ -316,13 +325,13 @@ class Decomposition {
     expert.way = svd.way;
     expert.changed = svd.energy > 0;
     if (!module.route_by_weight) {
-      expert.router = static_cast<std::size_t>(
-          std::min<std::uint64_t>(module.router_rank, svd.vt.rows()));
+      expert.router =
+          static_cast<std::size_t>(std::min<std::uint64_t>(module.router_rank, svd.vt.rows()));
       expert.vectors = append<T>(svd.vt.data(), expert.router * svd.vt.cols());
       expert.router_resolved = svd.leading_resolved;
     }
-    expert.rank = static_cast<std::size_t>(
-        std::min<std::uint64_t>(module.ranks[number], svd.s.size()));
+    expert.rank =
+        static_cast<std::size_t>(std::min<std::uint64_t>(most(module, number), svd.s.size()));
     expert.u = append<T>(svd.ut.data(), expert.rank * svd.ut.cols());
     for (std::size_t r = 0; r < expert.rank; ++r) {
       scale<T>(static_cast<T>(svd.s[r]), svd.vt.row(r), svd.vt.row(r), svd.vt.cols());
@@ -354,7 +363,8 @@ class Decomposition {
 double Expert::residual(std::uint64_t kept) const {
   if (!(energy > 0)) return 0;
   double sum = 0;
-  for (std::size_t i = static_cast<std::size_t>(std::min<std::uint64_t>(kept, s.size())); i-- > 0;) {
+  for (std::size_t i = static_cast<std::size_t>(std::min<std::uint64_t>(kept, s.size()));
+       i-- > 0;) {
     sum += s[i] * s[i];
   }
   return std::sqrt(std::max(0.0, energy - sum) / energy);
@@ -379,7 +389,7 @@ std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules) {
   for (const SmileModule& module : modules.modules) {
     if (module.empty) continue;
     const std::uint64_t width = plan.jobs[module.weight].f64 ? 8 : 4;
-    std::uint64_t rank = module.router_rank;
+    std::uint64_t rank = std::max(module.router_rank, module.rank_limit);
     for (const std::uint64_t each : module.ranks) rank = std::max(rank, each);
     rank = std::min(rank, module.full_rank());
     most = std::max(most, 2 * width * module.out * module.in +

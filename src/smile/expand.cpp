@@ -70,6 +70,19 @@ PlanJob make_job(const Plan& plan, const SmileModule& module, const MadeSpec& sp
   return job;
 }
 
+std::string parameters_note(const Plan& plan, const Plan& expanded, const SmileModules& modules) {
+  const auto parameters = [](const Plan& of) {
+    std::uint64_t total = 0;
+    for (const PlanJob& job : of.jobs) {
+      if (is_float(job.output.dtype)) total += job.output.size();
+    }
+    return static_cast<double>(total);
+  };
+  return fmt::format("{} layers with {} experts each; {:.4f} times the base's parameters",
+                     modules.modules.size(), modules.models.size(),
+                     parameters(expanded) / parameters(plan));
+}
+
 // Modules by the names of their made tensors.
 struct Origin {
   std::size_t module;
@@ -116,8 +129,13 @@ std::vector<MadePart> parts_of(const Plan& plan, const SmileModule& module,
         add_rows(parts, expert.u, expert.rank, module.ranks[e], module.out);
         break;
       case What::outputs:
-        parts.push_back({MadePart::Kind::columns, module.out, module.ranks[e], expert.u,
-                         std::min<std::uint64_t>(expert.rank, module.ranks[e]), {}, {}});
+        parts.push_back({MadePart::Kind::columns,
+                         module.out,
+                         module.ranks[e],
+                         expert.u,
+                         std::min<std::uint64_t>(expert.rank, module.ranks[e]),
+                         {},
+                         {}});
         break;
       case What::bias: {
         const PlanJob& bias = plan.jobs[*module.bias];
@@ -158,9 +176,8 @@ Plan expand(const Plan& plan, const SmileModules& modules) {
         expanded.jobs.push_back(make_job(plan, module, spec));
       }
     } else if (const auto bias = biases.find(i); bias != biases.end()) {
-      expanded.jobs.push_back(
-          copy_of(job, shared_bias(modules.layout, bias->second->name),
-                  job.base ? *job.base : job.inputs[0]));
+      expanded.jobs.push_back(copy_of(job, shared_bias(modules.layout, bias->second->name),
+                                      job.base ? *job.base : job.inputs[0]));
     } else {
       expanded.jobs.push_back(rest_job(job));
     }
@@ -178,6 +195,7 @@ Plan expand(const Plan& plan, const SmileModules& modules) {
     if (job.action == PlanJob::Action::make) job.made = made++;
   }
   expanded.notes.insert(expanded.notes.end(), modules.notes.begin(), modules.notes.end());
+  expanded.notes.push_back(parameters_note(plan, expanded, modules));
   expanded.config = std::make_shared<const Json>(smile_config(plan, modules));
   expanded.files = smile_files(modules.layout);
   expanded.single_file = false;

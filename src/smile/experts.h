@@ -21,13 +21,13 @@ namespace merganser {
 
 // One expert of one layer: W - W_0 = U S V^T.
 struct Expert {
-  bool changed = false;       // the difference is not zero
-  DType dtype = DType::f32;   // of the numbers in the scratch file
-  std::size_t rank = 0;       // triples that are there
-  std::size_t router = 0;     // router vectors that are there
-  std::uint64_t u = 0;        // offset of U^T, [rank, m]
-  std::uint64_t sv = 0;       // of S V^T, [rank, n]
-  std::uint64_t vectors = 0;  // of the router's, [router, n]
+  bool changed = false;                // the difference is not zero
+  DType dtype = DType::f32;            // of the numbers in the scratch file
+  std::size_t rank = 0;                // triples that are there
+  std::size_t router = 0;              // router vectors that are there
+  std::uint64_t u = 0;                 // offset of U^T, [rank, m]
+  std::uint64_t sv = 0;                // of S V^T, [rank, n]
+  std::uint64_t vectors = 0;           // of the router's, [router, n]
   std::optional<std::uint64_t> dense;  // of the difference, [m, n], where its weight lies [n, m]
 
   std::vector<double> s;  // singular values, descending
@@ -54,6 +54,9 @@ struct Experts {
 // Bytes that decompose() reads, and private memory that it takes at most.
 std::uint64_t bytes_to_decompose(const Plan& plan, const SmileModules& modules);
 std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules);
+
+// Gives the modules their ranks, where they follow the singular values.
+void choose_ranks(SmileModules& modules, const Experts& experts);
 
 // `plan`: the one that the modules were found in. The scratch file is made in `folder`. Throws
 // Error: NaN or infinity; a tensor that differs under rest: error; interrupted.

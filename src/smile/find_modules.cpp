@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 
@@ -13,8 +14,12 @@ namespace {
 
 constexpr std::string_view kWeight = ".weight", kBias = ".bias";
 
-// Tables that are looked up by position or token lie in layers as well (T5's relative_attention_bias,
-// whose role says so); no product is made with them.
+// Of ranks by a budget: layers of up to kCheap are decomposed wholly, others up to so many times
+// the rank that all layers would have alike.
+constexpr std::uint64_t kCheap = 1024, kTimes = 4, kFewest = 32;
+
+// Tables that are looked up by position or token lie in layers as well (T5's
+// relative_attention_bias, whose role says so); no product is made with them.
 bool is_table(const TensorPlace& place, std::string_view name) {
   return place.role.find("relative_bias") != std::string::npos ||
          place.role.starts_with("embed.") || name.find("embed") != std::string_view::npos ||
@@ -37,6 +42,7 @@ class Finder {
       throw error("no linear layer gets experts")
           .hint("'upscale: true' with a filter chooses weights outside the repeated blocks");
     }
+    if (found_.budget) guess_ranks();
     if (found_.layout == SmileLayout::fusion_bench) check_one_rank();
     notes();
     return std::move(found_);
@@ -44,11 +50,13 @@ class Finder {
 
  private:
   Error error(std::string what) const {
-    return std::move(Error(ErrorKind::recipe, "smile: " + std::move(what)).in_file(plan_.recipe.file));
+    return std::move(
+        Error(ErrorKind::recipe, "smile: " + std::move(what)).in_file(plan_.recipe.file));
   }
 
   void check_models() {
-    if (plan_.recipe.lines) throw error("'lines' scales merged weights, and experts are not merged");
+    if (plan_.recipe.lines)
+      throw error("'lines' scales merged weights, and experts are not merged");
     found_.base = plan_.reference;
     for (std::size_t i = 0; i < plan_.models.size(); ++i) {
       const PlanModel& model = plan_.models[i];
@@ -119,6 +127,16 @@ class Finder {
     const double rank = settings.number("rank_of_expert");
     const auto router = static_cast<std::uint64_t>(settings.number("rank_of_router"));
     const auto per_token = static_cast<std::uint64_t>(settings.number("num_experts_per_tok"));
+    const auto optional = [&](const char* name) -> std::optional<double> {
+      const auto found = settings.shared.find(name);
+      if (found == settings.shared.end()) return std::nullopt;
+      return std::get<double>(found->second);
+    };
+    found_.budget = optional("parameter_budget");
+    module.energy = optional("energy");
+    if (found_.budget && module.energy) {
+      throw error("'parameter_budget' and 'energy' both choose the ranks").hint("give one of them");
+    }
     module.per_token = per_token;
     if (per_token > module.experts.size()) {
       throw error(fmt::format("num_experts_per_tok is {}, and there are {} experts", per_token,
@@ -129,13 +147,23 @@ class Finder {
     std::uint64_t wanted = module.dense ? 0 : static_cast<std::uint64_t>(rank);
     module.router_rank = router;
     const bool one_rank = found_.layout == SmileLayout::fusion_bench;
-    if (wanted > module.full_rank()) {
+    if (module.energy || found_.budget) {
+      if (one_rank) {
+        throw error(
+            "FusionBench's classes have one rank for all layers, and the ranks are to follow "
+            "the singular values")
+            .hint("give rank_of_expert, or take 'layout: transformers'");
+      }
+      module.dense = false;
+      wanted = module.rank_limit = module.full_rank();
+    } else if (wanted > module.full_rank()) {
       if (one_rank) {
         throw error(fmt::format("rank_of_expert {} is more than {} of this layer of {}", rank,
                                 module.full_rank(), to_string(job.output.shape)))
             .in_tensor(job.output.name)
-            .hint("FusionBench's classes have one rank for all layers; 'layout: transformers' "
-                  "takes what each layer has");
+            .hint(
+                "FusionBench's classes have one rank for all layers; 'layout: transformers' "
+                "takes what each layer has");
       }
       wanted = module.full_rank();
       ++cut_;
@@ -152,18 +180,45 @@ class Finder {
     for (const SmileModule& module : found_.modules) {
       if (module.ranks != first.ranks || module.dense != first.dense ||
           module.router_rank != first.router_rank || module.per_token != first.per_token) {
-        throw error("FusionBench's classes have one rank_of_expert, rank_of_router and "
-                    "num_experts_per_tok for all layers")
+        throw error(
+            "FusionBench's classes have one rank_of_expert, rank_of_router and "
+            "num_experts_per_tok for all layers")
             .in_tensor(module.name)
             .hint("give them without filters and gradients, or take 'layout: transformers'");
       }
     }
   }
 
+  // One rank for all layers, and some times as much to choose from: large layers take long to be
+  // decomposed wholly, and the budget has no room for that.
+  void guess_ranks() {
+    for (const PlanJob& job : plan_.jobs) {
+      if (is_float(job.output.dtype)) found_.base_parameters += job.output.size();
+    }
+    std::uint64_t triples = 0;
+    for (const SmileModule& module : found_.modules) {
+      triples += module.experts.size() * triple_parameters(module);
+    }
+    const double room = *found_.budget * static_cast<double>(found_.base_parameters);
+    const double fixed =
+        static_cast<double>(found_.base_parameters) + static_cast<double>(fixed_parameters(found_));
+    if (fixed > room) {
+      throw error(fmt::format("parameter_budget {} has no room for the routers", *found_.budget))
+          .hint(fmt::format("they alone make it {:.4f}",
+                            fixed / static_cast<double>(found_.base_parameters)));
+    }
+    const auto rank = static_cast<std::uint64_t>((room - fixed) / static_cast<double>(triples));
+    for (SmileModule& module : found_.modules) {
+      const std::uint64_t full = module.full_rank();
+      module.rank_limit = full <= kCheap ? full : std::min(full, std::max(kFewest, kTimes * rank));
+      module.ranks.assign(module.experts.size(), std::min(rank, module.rank_limit));
+    }
+  }
+
   void notes() {
     if (cut_ > 0) {
-      found_.notes.push_back(fmt::format(
-          "rank_of_expert is cut to what {} of {} layers have", cut_, found_.modules.size()));
+      found_.notes.push_back(fmt::format("rank_of_expert is cut to what {} of {} layers have", cut_,
+                                         found_.modules.size()));
     }
     if (narrow_ > 0) {
       found_.notes.push_back(fmt::format(
@@ -184,6 +239,29 @@ class Finder {
 
 std::uint64_t SmileModule::total_rank() const {
   return std::accumulate(ranks.begin(), ranks.end(), std::uint64_t{0});
+}
+
+bool SmileModules::ranks_follow() const {
+  return std::ranges::any_of(modules, [](const SmileModule& each) { return each.rank_limit > 0; });
+}
+
+std::uint64_t triple_parameters(const SmileModule& module) { return module.out + module.in; }
+
+std::uint64_t fixed_parameters(const SmileModules& modules) {
+  std::uint64_t total = 0;
+  for (const SmileModule& module : modules.modules) {
+    const std::uint64_t experts = module.experts.size();
+    if (experts > 1) total += experts * module.router_rank * module.in;
+    if (module.bias) total += experts * module.out;
+    if (module.dense) total += experts * module.out * module.in;
+  }
+  return total;
+}
+
+std::uint64_t factor_parameters(const SmileModules& modules) {
+  const auto base = static_cast<double>(modules.base_parameters);
+  const double room = std::floor(*modules.budget * base);
+  return static_cast<std::uint64_t>(room) - modules.base_parameters - fixed_parameters(modules);
 }
 
 SmileModules find_smile_modules(const Plan& plan) { return Finder(plan).run(); }

@@ -54,9 +54,9 @@ std::vector<MadeSpec> made_tensors(const SmileModule& module) {
 
 void complete(const Plan& plan, SmileModules& modules) {
   if (!kClasses.contains(family_of(plan))) {
-    throw Error(ErrorKind::unsupported,
-                fmt::format("FusionBench has no mixture for this architecture ({})",
-                            family_of(plan)))
+    throw Error(
+        ErrorKind::unsupported,
+        fmt::format("FusionBench has no mixture for this architecture ({})", family_of(plan)))
         .in_file(plan.models[plan.reference].path.string())
         .hint("it has Llama, Mistral and Qwen2; 'layout: transformers' takes any");
   }

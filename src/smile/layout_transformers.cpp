@@ -60,8 +60,7 @@ Json auto_map(const std::string& model_class) {
 
 std::string text_of(const Plan& plan, const Json& value, const char* key) {
   if (value.is_string()) return value.get<std::string>();
-  throw Error(ErrorKind::unsupported,
-              fmt::format("smile: the base's config.json has no '{}'", key))
+  throw Error(ErrorKind::unsupported, fmt::format("smile: the base's config.json has no '{}'", key))
       .in_file(plan.models[plan.reference].path.string())
       .hint("transformers finds the classes of a mixture by it");
 }
@@ -72,7 +71,8 @@ std::string expert_name(const PlanModel& model) {
   const std::size_t end = path.find_last_not_of('/');
   if (end == path.npos) return path;
   const std::size_t slash = path.find_last_of('/', end);
-  return path.substr(slash == path.npos ? 0 : slash + 1, end - (slash == path.npos ? 0 : slash + 1) + 1);
+  return path.substr(slash == path.npos ? 0 : slash + 1,
+                     end - (slash == path.npos ? 0 : slash + 1) + 1);
 }
 
 Json described(const SmileModule& module, std::uint64_t usual_per_token) {
@@ -108,9 +108,9 @@ Json config(const Plan& plan, const SmileModules& modules) {
   Json config = *plan.config;
   const std::string type = text_of(plan, config.value("model_type", Json()), "model_type");
   const Json architectures = config.value("architectures", Json());
-  const std::string model_class = text_of(
-      plan, architectures.is_array() && !architectures.empty() ? architectures[0] : Json(),
-      "architectures");
+  const std::string model_class =
+      text_of(plan, architectures.is_array() && !architectures.empty() ? architectures[0] : Json(),
+              "architectures");
   config["architectures"] = {"Smile" + model_class};
   config["model_type"] = "smile_" + type;
   config["auto_map"] = auto_map(model_class);
@@ -119,7 +119,8 @@ Json config(const Plan& plan, const SmileModules& modules) {
     experts.push_back(expert_name(plan.models[model]));
   }
   const std::uint64_t per_token = modules.modules.front().per_token;
-  for (const SmileModule& module : modules.modules) layers[module.name] = described(module, per_token);
+  for (const SmileModule& module : modules.modules)
+    layers[module.name] = described(module, per_token);
   config["smile"] = {{"version", kVersion},
                      {"base_model_type", type},
                      {"num_experts", modules.models.size()},

@@ -18,8 +18,8 @@ namespace merganser {
 // Rows [rows, cols] of a tensor; parts stand one below the other.
 struct MadePart {
   enum class Kind {
-    rows,        // as they lie in the scratch file
-    columns,     // there as [present, rows]
+    rows,     // as they lie in the scratch file
+    columns,  // there as [present, rows]
     zeros,
     difference,  // expert - base, of tensors as they are stored; without a base the expert
   };
@@ -28,7 +28,7 @@ struct MadePart {
   std::uint64_t rows = 0, cols = 0;
   std::uint64_t offset = 0;   // of rows and columns
   std::uint64_t present = 0;  // of columns: those that are there; the others are zeros
-  PlanInput expert;          // of a difference
+  PlanInput expert;           // of a difference
   std::optional<PlanInput> base;
 };
 

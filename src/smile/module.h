@@ -22,9 +22,13 @@ struct SmileModule {
   PlanInput base;                   // the weight, there and in each fine-tune
   std::vector<PlanInput> experts;
 
-  std::uint64_t router_rank = 0;  // g; at most min(m, n) where the layout has no rank for all
+  std::uint64_t router_rank = 0;     // g; at most min(m, n) where the layout has no rank for all
   std::vector<std::uint64_t> ranks;  // k of each expert; 0 with `dense`
   bool dense = false;                // the experts are whole differences
+  // Where ranks follow the singular values: the most that are looked at, and the share of the
+  // squared norm to be kept. `ranks` are then a guess until they are known.
+  std::uint64_t rank_limit = 0;
+  std::optional<double> energy;
   // Not chosen, but the layout has no other form for it: experts of zeros.
   bool empty = false;
   std::uint64_t total_rank() const;  // of all experts
@@ -40,11 +44,21 @@ struct SmileModule {
 
 struct SmileModules {
   SmileLayout layout = SmileLayout::transformers;
-  std::size_t base = 0;             // of the plan's models
-  std::vector<std::size_t> models;  // of each expert
+  std::size_t base = 0;              // of the plan's models
+  std::vector<std::size_t> models;   // of each expert
   std::vector<SmileModule> modules;  // sorted by name
+  std::optional<double> budget;      // parameters of the output, as a multiple of the base's
+  std::uint64_t base_parameters = 0;
   std::vector<std::string> notes;
+
+  bool ranks_follow() const;  // the singular values choose some
 };
+
+// Parameters of the made tensors: with ranks of 0, and for each triple of an expert of a module.
+std::uint64_t fixed_parameters(const SmileModules& modules);
+std::uint64_t triple_parameters(const SmileModule& module);
+// That the experts' factors may have at most, by the budget.
+std::uint64_t factor_parameters(const SmileModules& modules);
 
 // What of a plan of `smile` gets experts. Throws Error for what cannot be upscaled as the recipe
 // says.
