@@ -87,6 +87,10 @@ void print_plan(const PlanReport& report, bool all) {
     fmt::print("disk    {} free{}\n", bytes_text(*report.free_space),
                short_of ? ": not enough" : "");
   }
+  if (report.scratch_bytes > 0) {
+    fmt::print("puts    {} aside on the output's disk while it works\n",
+               bytes_text(report.scratch_bytes));
+  }
   fmt::print("memory  {} at most, {} threads, chunks of {} elements\n",
              bytes_text(report.peak_memory), report.threads, report.chunk_elements);
 }

@@ -91,6 +91,7 @@ struct PlanReport {
   std::vector<std::string> companions;  // other files it gets
   // bytes_written: all files of the output; tensor_bytes: its tensors alone.
   std::uint64_t bytes_read = 0, bytes_written = 0, tensor_bytes = 0;
+  std::uint64_t scratch_bytes = 0;  // on the output's disk while it is made, at most
   std::uint64_t peak_memory = 0, chunk_elements = 0;
   std::optional<std::uint64_t> free_space;  // where the output goes; none without an output
   unsigned threads = 0;

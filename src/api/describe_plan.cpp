@@ -6,6 +6,7 @@
 #include "api/request.h"
 #include "base/file.h"
 #include "layout/output_folder.h"
+#include "smile/experts.h"
 
 namespace merganser {
 namespace {
@@ -68,6 +69,10 @@ PlanReport describe(const Prepared& prepared, const Request& request) {
   for (const ShardPlan::File& file : plan.mask_shards.files) report.files.push_back(file.name);
   report.companions = companion_list(plan);
   report.bytes_read = bytes_to_read(plan, prepared.budget.held_bytes, request.hash != "none");
+  if (prepared.mixture) {
+    report.bytes_read += bytes_to_decompose(prepared.mixture->plan, prepared.mixture->modules);
+    report.scratch_bytes = scratch_bytes(prepared.mixture->plan, prepared.mixture->modules);
+  }
   report.bytes_written = plan.bytes_written + companion_bytes(plan);
   report.tensor_bytes = plan.shards.data_bytes;
   report.peak_memory = prepared.budget.peak_bytes;

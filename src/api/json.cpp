@@ -54,6 +54,7 @@ std::string PlanReport::json() const {
                {"bytes_read", bytes_read},
                {"bytes_written", bytes_written},
                {"tensor_bytes", tensor_bytes},
+               {"scratch_bytes", scratch_bytes},
                {"peak_memory", peak_memory},
                {"free_space", free_space ? Json(*free_space) : Json(nullptr)},
                {"files", files},

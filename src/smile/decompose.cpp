@@ -384,6 +384,20 @@ std::uint64_t bytes_to_decompose(const Plan& plan, const SmileModules& modules) 
   return total;
 }
 
+std::uint64_t scratch_bytes(const Plan& plan, const SmileModules& modules) {
+  std::uint64_t total = 0;
+  for (const SmileModule& module : modules.modules) {
+    if (module.empty) continue;
+    const std::uint64_t width = plan.jobs[module.weight].f64 ? 8 : 4;
+    for (const std::uint64_t rank : module.ranks) {
+      const std::uint64_t kept = module.rank_limit > 0 ? module.rank_limit : rank;
+      total += width * (kept * (module.out + module.in) + module.router_rank * module.in);
+      if (module.dense && module.transposed) total += width * module.out * module.in;
+    }
+  }
+  return total;
+}
+
 std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules) {
   std::uint64_t most = 0;
   for (const SmileModule& module : modules.modules) {

@@ -51,8 +51,10 @@ struct Experts {
   std::uint64_t bytes_read = 0;
 };
 
-// Bytes that decompose() reads, and private memory that it takes at most.
+// Bytes that decompose() reads, that it puts aside on the disk at most, and private memory that it
+// takes at most.
 std::uint64_t bytes_to_decompose(const Plan& plan, const SmileModules& modules);
+std::uint64_t scratch_bytes(const Plan& plan, const SmileModules& modules);
 std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules);
 
 // Gives the modules their ranks, where they follow the singular values.
