@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from oracle import smile_models as models
 from support import smile
 from support.checkpoint import read_checkpoint
 
@@ -81,3 +82,56 @@ def test_golden_base_and_experts(golden):
     with torch.no_grad(), model.use_weights([0.0, 0.0, 0.0]):
         logits = model(ids).logits.numpy()
     assert np.abs(logits - np.array(numbers["base_logits"])).max() <= 3e-5
+
+
+# Every architecture, against the formula in f64.
+
+
+NAMES = ["red", "green", "blue"]
+F32 = 1e-4  # of the largest output: two layers, everything summed in f32
+
+
+def near(got, expected, tolerance=F32):
+    assert got.shape == expected.shape
+    assert np.abs(got - expected).max() <= tolerance * max(1.0, np.abs(expected).max())
+
+
+def build(kind, folder, rank=3, router_rank=2, top=1, tunes=3, dense=(), skip=(), **options):
+    """A family of this kind and its SMILE checkpoint: members, what was made, its folder."""
+    from transformers.pytorch_utils import Conv1D
+
+    given = {key: options.pop(key) for key in ("per_token",) if key in options}
+    members = models.family(kind, folder, tunes=tunes, **options)
+    base, tuned = models.tensors(members)
+    layers = smile.linear_modules(members[0][0], base)
+    names = [name for name in layers if name not in skip]
+    turned = [name for name in names if isinstance(layers[name], Conv1D)]
+    if callable(dense):
+        dense = [name for name in names if dense(name)]
+    if callable(rank):
+        rank = {name: rank(name) for name in names}
+    made = smile.upscale(
+        base, tuned, names, rank, router_rank, dense=dense, transposed=turned, **given
+    )
+    out = smile.write_layout(folder / "smile", members[0][1], made, NAMES[:tunes], top)
+    return members, made, out
+
+
+@pytest.mark.parametrize("top", [1, 2])
+@pytest.mark.parametrize("kind", models.KINDS)
+def test_architecture(kind, top, tmp_path):
+    members, made, out = build(kind, tmp_path, top=top)
+    model = load(out, models.KINDS[kind][3])
+    assert type(model).__name__ == "Smile" + models.KINDS[kind][0]
+    assert model.smile_experts == NAMES and set(model.smile_layers) == set(made.modules)
+    batch = models.inputs(kind)
+    with model.count_routes() as routes:
+        said = models.output(model, batch)
+    plain, expected_routes = smile.reference(members[0][0], made, top)
+    near(said, models.output(plain, batch))
+    assert {name: counts.tolist() for name, counts in routes.items()} == {
+        name: counts.tolist() for name, counts in expected_routes.items()
+    }
+    # All experts are in use, or the comparison shows little.
+    assert (routes.total() > 0).all()
+    assert sum(routes.total()).item() % top == 0

@@ -35,8 +35,6 @@ What a model offers besides its base's methods is documented at `SmileMixin`.
 """
 
 import contextlib
-import copy
-import itertools
 import sys
 
 import torch
@@ -55,6 +53,17 @@ except ImportError as error:
     raise ImportError(
         f"SMILE checkpoints need transformers 5, this is {transformers.__version__}"
     ) from error
+
+
+# Grouped products, where torch has them. They want rows that begin at multiples of 16 bytes.
+GROUPED_MM = getattr(functional, "grouped_mm", None)
+GROUPED_DTYPES = {
+    "cpu": (torch.float32, torch.bfloat16, torch.float16),
+    "cuda": (torch.bfloat16,),
+}
+# Multiplications that grouping must spare to pay for sorting, measured on one core: with fewer, doing
+# every expert for every token and scaling most of it by 0 is as fast or faster.
+WORTH_SORTING = 2**21
 
 
 class RouteCounts(dict):
@@ -81,7 +90,9 @@ class SmileRouting:
 
     def __init__(self, experts):
         self.experts = experts
-        self.weights = None  # None: by the routers; else [experts], [batch, experts] or one row a token
+        # From outside; None: the routers choose.
+        self.expert = None  # the number of one
+        self.weights = None  # [experts], [batch, experts] or a row for each token
         self.counts = []
         # Which products compute the experts: "all" of them for every token, "grouped" by expert, or
         # whichever is faster. The tests compare them.
@@ -181,7 +192,11 @@ class SmileLayer:
 
     def _route(self, rows, shape):
         """As route; or no choice (None) and weights [tokens, experts] where they come from outside."""
-        given = self.smile_routing.given(shape)
+        routing = self.smile_routing
+        if routing.expert is not None:
+            chosen = torch.full((rows.shape[0], 1), routing.expert, device=rows.device)
+            return chosen, torch.ones_like(chosen, dtype=torch.float32)
+        given = routing.given(shape)
         if given is None:
             return self.route(rows)
         return None, given.to(rows.device)
@@ -192,7 +207,47 @@ class SmileLayer:
         return torch.bincount(chosen.flatten(), minlength=self.smile_size).cpu()
 
     def _groups(self, rows, chosen):
-        return False
+        """Whether grouped products can do it, and are worth sorting the tokens for."""
+        products = self.smile_routing.products
+        if products == "all" or chosen is None or not self._groupable(rows.device.type):
+            return False
+        if products == "grouped":
+            return True
+        width = sum(self.smile_shape())
+        size = self.weight.numel() if self.smile_dense is not None else self.smile_ranks[0] * width
+        spared = rows.shape[0] * (self.smile_size - chosen.shape[1]) * size
+        return spared >= WORTH_SORTING
+
+    def _groupable(self, device):
+        factor = self.smile_in if self.smile_dense is None else self.smile_dense
+        if GROUPED_MM is None or factor is None or factor.dtype not in GROUPED_DTYPES.get(device, ()):
+            return False
+        if self.smile_dense is None and len(set(self.smile_ranks)) > 1:
+            return False
+        widths = (*self.smile_shape(), *(self.smile_ranks[:1] if self.smile_dense is None else ()))
+        return all(width * factor.element_size() % 16 == 0 for width in widths)
+
+    def _grouped(self, rows, chosen, weights):
+        """The chosen experts only: tokens sorted by expert, one product for each expert's run."""
+        tokens, slots = chosen.shape
+        experts, order = chosen.flatten().sort(stable=True)
+        numbers = torch.arange(self.smile_size, device=rows.device)
+        ends = torch.searchsorted(experts, numbers, right=True).int()
+        scale = weights.flatten()[order, None]
+        if self.smile_dense is not None:
+            picked = rows.to(self.smile_dense.dtype)[order // slots]
+            out = GROUPED_MM(picked, self.smile_dense.transpose(1, 2), offs=ends)
+            out = out * scale.to(out.dtype)
+        else:
+            picked = rows.to(self.smile_in.dtype)[order // slots]
+            inside = self.smile_in.unflatten(0, (self.smile_size, -1)).transpose(1, 2)
+            hidden = GROUPED_MM(picked, inside, offs=ends)
+            outside = self.smile_out.unflatten(0, (self.smile_size, -1))
+            out = GROUPED_MM(hidden * scale.to(hidden.dtype), outside, offs=ends)
+        if self.smile_bias is not None:
+            out = out + (scale * self.smile_bias[experts]).to(out.dtype)
+        # Back in the tokens' order, without atomic additions: runs repeat bit for bit.
+        return torch.zeros_like(out).index_copy(0, order, out).view(tokens, slots, -1).sum(1)
 
     def _all(self, rows, chosen, weights):
         """Every expert for every token, scaled by the tokens' weights, most of which are 0."""
@@ -257,7 +312,14 @@ class SmileMixin:
             raise ValueError(f'{type(self).__name__}: the config has no "smile"')
         if getattr(config, "quantization_config", None) is not None:
             raise ValueError("SMILE models cannot be quantised while loading: experts would be lost")
-        super().__init__(config, *args, **kwargs)
+        # Some classes ask AutoModel for their backbone, by the class of the configuration: it must be
+        # the base's then. A copy would not do: a model and its parts share one configuration.
+        own = config.__class__
+        config.__class__ = config.base_class()
+        try:
+            super().__init__(config, *args, **kwargs)
+        finally:
+            config.__class__ = own
         self.smile_routing = SmileRouting(list(smile["experts"]))
         self._smile_attach(smile)
 
@@ -329,22 +391,20 @@ class SmileMixin:
         sequence, or [batch, length, experts] for each token, where all layers see the same tokens
         (no cache, no second tower). They are used as they are: zeros give the base model.
         """
+        experts = self.smile_routing.experts
         if expert is not None and weights is not None:
             raise ValueError("an expert or weights, not both")
-        count = len(self.smile_routing.experts)
         if isinstance(expert, str):
-            if expert not in self.smile_routing.experts:
-                raise ValueError(f"no expert {expert!r} among {self.smile_routing.experts}")
-            expert = self.smile_routing.experts.index(expert)
-        if expert is not None:
-            if not 0 <= expert < count:
-                raise ValueError(f"no expert {expert}: there are {count}")
-            weights = functional.one_hot(torch.tensor(expert), count).float()
+            if expert not in experts:
+                raise ValueError(f"no expert {expert!r} among {', '.join(experts)}")
+            expert = experts.index(expert)
+        if expert is not None and not 0 <= expert < len(experts):
+            raise ValueError(f"no expert {expert}: there are {len(experts)}")
         if weights is not None:
             weights = torch.as_tensor(weights)
-            if weights.dim() < 1 or weights.shape[-1] != count:
-                raise ValueError(f"the last axis of the weights must have {count} entries")
-        self.smile_routing.weights = weights
+            if weights.dim() < 1 or weights.shape[-1] != len(experts):
+                raise ValueError(f"the last axis of the weights must have {len(experts)} entries")
+        self.smile_routing.expert, self.smile_routing.weights = expert, weights
 
     @contextlib.contextmanager
     def use_expert(self, expert):
@@ -358,12 +418,12 @@ class SmileMixin:
 
     @contextlib.contextmanager
     def _smile_routed(self, **routing):
-        before = self.smile_routing.weights
+        before = {"expert": self.smile_routing.expert, "weights": self.smile_routing.weights}
         self.set_routing(**routing)
         try:
             yield
         finally:
-            self.smile_routing.weights = before
+            self.set_routing(**before)
 
     @contextlib.contextmanager
     def count_routes(self):
