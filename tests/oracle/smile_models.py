@@ -73,6 +73,24 @@ KINDS = {
         "AutoModelForSequenceClassification",
     ),
     "bert masked": ("BertForMaskedLM", "BertConfig", BERT, "AutoModelForMaskedLM"),
+    # In its checkpoints each expert of the base has tensors of its own, in the model all are one.
+    "mixtral": (
+        "MixtralForCausalLM",
+        "MixtralConfig",
+        {**LLM, "num_local_experts": 4, "sliding_window": None},
+        "AutoModelForCausalLM",
+    ),
+    "llava": (
+        "LlavaForConditionalGeneration",
+        "LlavaConfig",
+        {
+            "text_config": {**LLM, "model_type": "llama", "tie_word_embeddings": False},
+            "vision_config": {**VISION, "model_type": "clip_vision_model"},
+            "image_token_index": 63,
+            "vision_feature_layer": -1,
+        },
+        "AutoModelForImageTextToText",
+    ),
     "llama classifier": (
         "LlamaForSequenceClassification",
         "LlamaConfig",
@@ -138,6 +156,9 @@ def inputs(kind, seed=0):
         return {"input_ids": ids, "pixel_values": pixels}
     if kind.startswith(("clip vision", "vit")):
         return {"pixel_values": pixels}
+    if kind == "llava":
+        ids[:, 1:5] = 63  # four patches
+        return {"input_ids": ids, "pixel_values": pixels}
     if kind == "flan-t5":
         return {"input_ids": ids, "decoder_input_ids": ids[:, :5]}
     return {"input_ids": ids}
@@ -147,6 +168,8 @@ def output(model, batch):
     """All that the model says, as one vector in f64."""
     import torch
 
+    if getattr(model.config, "num_local_experts", None):
+        model.set_experts_implementation("eager")  # the grouped ones cannot compute in f64
     batch = {k: v.to(model.dtype) if v.is_floating_point() else v for k, v in batch.items()}
     with torch.no_grad():
         said = model(**batch)

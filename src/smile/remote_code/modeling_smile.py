@@ -302,6 +302,7 @@ class SmileMixin:
     use_weights(weights)              context manager: these weights in every layer
     set_routing(expert=, weights=)    the same until further notice; set_routing() lets routers choose
     count_routes()                    context manager: counts the choices of each layer and expert
+    set_experts_per_token(count)      how many experts the routers choose, in every layer
 
     A model may be used by one thread at a time while any of these is in effect.
     """
@@ -369,12 +370,19 @@ class SmileMixin:
                 raise ValueError(f"{what.replace('_keys', '')} tensors: {', '.join(names)}")
         return (model, info) if output_loading_info else model
 
-    def save_pretrained(self, save_directory, **kwargs):
+    def save_pretrained(self, save_directory, *args, **kwargs):
         # A backbone must not claim the layers that it left behind.
         layers = self.smile_layers
         modules = {k: v for k, v in self.config.smile["modules"].items() if k in layers}
         self.config.smile = {**self.config.smile, "modules": modules}
-        return super().save_pretrained(save_directory, **kwargs)
+        return super().save_pretrained(save_directory, *args, **kwargs)
+
+    def resize_token_embeddings(self, new_num_tokens=None, *args, **kwargs):
+        size = self.get_input_embeddings().weight.shape[0]
+        if new_num_tokens not in (None, size) and isinstance(self.get_output_embeddings(), SmileLayer):
+            # A new head would take the old one's place, without its experts.
+            raise ValueError("the head has experts: its rows cannot change in number")
+        return super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
 
     @property
     def smile_experts(self):
@@ -405,6 +413,19 @@ class SmileMixin:
             if weights.dim() < 1 or weights.shape[-1] != len(experts):
                 raise ValueError(f"the last axis of the weights must have {len(experts)} entries")
         self.smile_routing.expert, self.smile_routing.weights = expert, weights
+
+    def set_experts_per_token(self, count):
+        """For every layer, also for those with a number of their own; the model is saved with it."""
+        smile = self.config.smile
+        if not 1 <= count <= smile["num_experts"]:
+            raise ValueError(f"{count} experts per token of {smile['num_experts']}")
+        modules = {
+            name: {key: value for key, value in spec.items() if key != "num_experts_per_tok"}
+            for name, spec in smile["modules"].items()
+        }
+        self.config.smile = {**smile, "num_experts_per_tok": count, "modules": modules}
+        for layer in self.smile_layers.values():
+            layer.smile_chosen = count
 
     @contextlib.contextmanager
     def use_expert(self, expert):
