@@ -26,7 +26,8 @@ TYPE_PREFIX = "smile_"
 LAYOUT_VERSION = 1
 
 # The Auto classes of a model class, by the end of its name; the first end that fits counts. Names that
-# end otherwise (LlamaModel, CLIPVisionModelWithProjection) belong to AutoModel alone.
+# end otherwise (LlamaModel, CLIPVisionModelWithProjection) belong to AutoModel alone. A class
+# too many does no harm: it is one that nobody calls.
 AUTO_CLASSES = {
     "ForCausalLM": ["AutoModelForCausalLM"],
     "LMHeadModel": ["AutoModelForCausalLM"],
@@ -34,10 +35,14 @@ AUTO_CLASSES = {
         "AutoModelForSeq2SeqLM",
         "AutoModelForImageTextToText",
         "AutoModelForSpeechSeq2Seq",
+        "AutoModelForMultimodalLM",
     ],
     "ForMaskedLM": ["AutoModelForMaskedLM"],
     "ForPreTraining": ["AutoModelForPreTraining"],
-    "ForSequenceClassification": ["AutoModelForSequenceClassification"],
+    "ForSequenceClassification": [
+        "AutoModelForSequenceClassification",
+        "AutoModelForAudioClassification",
+    ],
     "ForTokenClassification": ["AutoModelForTokenClassification"],
     "ForQuestionAnswering": ["AutoModelForQuestionAnswering"],
     "ForMultipleChoice": ["AutoModelForMultipleChoice"],
@@ -50,6 +55,12 @@ AUTO_CLASSES = {
     "ForVideoClassification": ["AutoModelForVideoClassification"],
     "ForAudioClassification": ["AutoModelForAudioClassification"],
     "ForCTC": ["AutoModelForCTC"],
+    "ForAudioFrameClassification": ["AutoModelForAudioFrameClassification"],
+    "ForXVector": ["AutoModelForAudioXVector"],
+    "ForUniversalSegmentation": ["AutoModelForUniversalSegmentation"],
+    "ForInstanceSegmentation": ["AutoModelForInstanceSegmentation"],
+    "CLIPModel": ["AutoModelForZeroShotImageClassification"],
+    "SiglipModel": ["AutoModelForZeroShotImageClassification"],
 }
 
 
@@ -121,8 +132,27 @@ def config_class(base):
         made.model_type = TYPE_PREFIX + base.model_type
         # save_pretrained then copies this file and says so in the auto_map.
         made._auto_class = "AutoConfig"
+        _inherit_processors(made, base)
         setattr(module, name, made)
     return vars(module)[name]
+
+
+def _inherit_processors(made, base):
+    """Tokenizer and processors of the base serve its SMILE models: many checkpoints do not name them,
+    and transformers then goes by the configuration's class."""
+    auto = transformers.models.auto
+    for table in (
+        auto.tokenization_auto.TOKENIZER_MAPPING,
+        auto.processing_auto.PROCESSOR_MAPPING,
+        auto.image_processing_auto.IMAGE_PROCESSOR_MAPPING,
+        auto.feature_extraction_auto.FEATURE_EXTRACTOR_MAPPING,
+    ):
+        try:
+            found = table.get(base, None)
+        except (ImportError, AttributeError, ValueError):
+            found = None  # needs a package that is not here; the model itself does not
+        if found is not None:
+            table.register(made, found, exist_ok=True)
 
 
 def __getattr__(name):
