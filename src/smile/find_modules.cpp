@@ -26,6 +26,13 @@ bool is_table(const TensorPlace& place, std::string_view name) {
          name.find("relative_attention_bias") != std::string_view::npos;
 }
 
+// Experts and routers of a base that is a mixture itself: in transformers all of a layer's experts
+// are one parameter, and so is the router.
+bool is_mixture(const TensorPlace& place, std::string_view name) {
+  return place.role.starts_with("mlp.experts.") || place.role.starts_with("mlp.router") ||
+         name.find(".experts.") != std::string_view::npos;
+}
+
 class Finder {
  public:
   explicit Finder(const Plan& plan)
@@ -76,7 +83,8 @@ class Finder {
   bool is_linear(const PlanJob& job) const {
     return job.action == PlanJob::Action::merge && job.base && !job.inputs.empty() &&
            job.output.shape.size() == 2 && job.output.name.ends_with(kWeight) &&
-           job.output.size() > 0 && !is_table(job.place, job.output.name);
+           job.output.size() > 0 && !is_table(job.place, job.output.name) &&
+           !is_mixture(job.place, job.output.name);
   }
 
   bool chosen(const PlanJob& job) const {

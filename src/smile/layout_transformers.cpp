@@ -24,10 +24,12 @@ constexpr std::array kAutoClasses = {
     AutoClass{"ForCausalLM", "AutoModelForCausalLM"},
     AutoClass{"LMHeadModel", "AutoModelForCausalLM"},
     AutoClass{"ForConditionalGeneration",
-              "AutoModelForSeq2SeqLM AutoModelForImageTextToText AutoModelForSpeechSeq2Seq"},
+              "AutoModelForSeq2SeqLM AutoModelForImageTextToText AutoModelForSpeechSeq2Seq "
+              "AutoModelForMultimodalLM"},
     AutoClass{"ForMaskedLM", "AutoModelForMaskedLM"},
     AutoClass{"ForPreTraining", "AutoModelForPreTraining"},
-    AutoClass{"ForSequenceClassification", "AutoModelForSequenceClassification"},
+    AutoClass{"ForSequenceClassification",
+              "AutoModelForSequenceClassification AutoModelForAudioClassification"},
     AutoClass{"ForTokenClassification", "AutoModelForTokenClassification"},
     AutoClass{"ForQuestionAnswering", "AutoModelForQuestionAnswering"},
     AutoClass{"ForMultipleChoice", "AutoModelForMultipleChoice"},
@@ -40,6 +42,12 @@ constexpr std::array kAutoClasses = {
     AutoClass{"ForVideoClassification", "AutoModelForVideoClassification"},
     AutoClass{"ForAudioClassification", "AutoModelForAudioClassification"},
     AutoClass{"ForCTC", "AutoModelForCTC"},
+    AutoClass{"ForAudioFrameClassification", "AutoModelForAudioFrameClassification"},
+    AutoClass{"ForXVector", "AutoModelForAudioXVector"},
+    AutoClass{"ForUniversalSegmentation", "AutoModelForUniversalSegmentation"},
+    AutoClass{"ForInstanceSegmentation", "AutoModelForInstanceSegmentation"},
+    AutoClass{"CLIPModel", "AutoModelForZeroShotImageClassification"},
+    AutoClass{"SiglipModel", "AutoModelForZeroShotImageClassification"},
 };
 
 Json auto_map(const std::string& model_class) {
@@ -106,6 +114,12 @@ std::vector<MadeSpec> made_tensors(const SmileModule& module) {
 
 Json config(const Plan& plan, const SmileModules& modules) {
   Json config = *plan.config;
+  if (config.contains("auto_map")) {
+    throw Error(ErrorKind::unsupported,
+                "smile: the base comes with code of its own, which the mixture's cannot build on")
+        .in_file(plan.models[plan.reference].path.string())
+        .hint("a base whose classes are in transformers has no 'auto_map' in its config.json");
+  }
   const std::string type = text_of(plan, config.value("model_type", Json()), "model_type");
   const Json architectures = config.value("architectures", Json());
   const std::string model_class =
