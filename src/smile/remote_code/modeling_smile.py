@@ -61,9 +61,9 @@ GROUPED_DTYPES = {
     "cpu": (torch.float32, torch.bfloat16, torch.float16),
     "cuda": (torch.bfloat16,),
 }
-# Multiplications that grouping must spare to pay for sorting, measured on one core: with fewer, doing
-# every expert for every token and scaling most of it by 0 is as fast or faster.
-WORTH_SORTING = 2**21
+# Multiplications that grouping must spare for each group to pay for it, measured on one core in f32 and
+# bf16: with fewer, doing every expert for every token and scaling most of it by 0 is as fast or faster.
+WORTH_A_GROUP = 2**19
 
 
 class RouteCounts(dict):
@@ -185,8 +185,12 @@ class SmileLayer:
         """Experts chosen for rows x, best first, and their weights: both [tokens, experts per token]."""
         if self.smile_size == 1:
             chosen = torch.zeros(x.shape[0], 1, dtype=torch.long, device=x.device)
-            return chosen, torch.ones_like(chosen, dtype=torch.promote_types(x.dtype, torch.float32))
-        top = self.router_logits(x).topk(self.smile_chosen, dim=-1)
+            return chosen, torch.ones_like(chosen, dtype=torch.float32)
+        logits = self.router_logits(x)
+        if self.smile_chosen == 1:
+            chosen = logits.argmax(-1, keepdim=True)
+            return chosen, torch.ones_like(chosen, dtype=logits.dtype)
+        top = logits.topk(self.smile_chosen, dim=-1)
         # The softmax over all, restricted to the chosen and divided by its sum, is theirs alone.
         return top.indices, top.values.softmax(-1)
 
@@ -207,7 +211,7 @@ class SmileLayer:
         return torch.bincount(chosen.flatten(), minlength=self.smile_size).cpu()
 
     def _groups(self, rows, chosen):
-        """Whether grouped products can do it, and are worth sorting the tokens for."""
+        """Whether grouped products can do it, and sooner."""
         products = self.smile_routing.products
         if products == "all" or chosen is None or not self._groupable(rows.device.type):
             return False
@@ -216,7 +220,7 @@ class SmileLayer:
         width = sum(self.smile_shape())
         size = self.weight.numel() if self.smile_dense is not None else self.smile_ranks[0] * width
         spared = rows.shape[0] * (self.smile_size - chosen.shape[1]) * size
-        return spared >= WORTH_SORTING
+        return spared >= WORTH_A_GROUP * min(self.smile_size, chosen.numel())
 
     def _groupable(self, device):
         factor = self.smile_in if self.smile_dense is None else self.smile_dense
