@@ -1,4 +1,5 @@
-"""SMILE checkpoints in transformers: the code that is written into them, against the formula in f64."""
+"""SMILE checkpoints in transformers: the code that is written into them, against the formula in
+f64."""
 
 import json
 
@@ -15,7 +16,8 @@ transformers = pytest.importorskip("transformers")
 
 @pytest.fixture(scope="module", autouse=True)
 def quiet(tmp_path_factory):
-    """One thread, no progress bars, and the copies that transformers makes of the code in a folder of ours."""
+    """One thread, no progress bars, and the copies that transformers makes of the code in a
+    folder of ours."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
@@ -37,7 +39,8 @@ def load(folder, auto="AutoModelForCausalLM", **options):
         output_loading_info=True,
         **options,
     )
-    assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        assert not info[what], f"{what}: {info[what]}"
     return model.eval()
 
 
@@ -75,7 +78,8 @@ def test_golden_logits_and_routes(golden):
 
 
 def test_golden_base_and_experts(golden):
-    """Zero weights are the base. A forced expert is FusionBench's low-rank one, not the fine-tune."""
+    """Zero weights are the base. A forced expert is FusionBench's low-rank one, not the
+    fine-tune."""
     _, numbers, out = golden
     model = load(out)
     ids = torch.tensor(numbers["input_ids"])
@@ -152,7 +156,8 @@ def only_linear(members, names):
 
 @pytest.mark.parametrize("kind", ["qwen2", "gpt2", "bert classifier", "flan-t5", "clip"])
 def test_full_rank_experts_are_the_fine_tunes(kind, tmp_path):
-    """Where only linear layers were tuned, a forced expert of full rank is that fine-tune, biases too."""
+    """Where only linear layers were tuned, a forced expert of full rank is that fine-tune, biases
+    too."""
     members = models.family(kind, tmp_path)
     names = list(smile.linear_modules(members[0][0], read_checkpoint(members[0][1])))
     only_linear(members, names)
@@ -385,7 +390,8 @@ def test_generation_with_a_cache_is_that_without(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", models.LANGUAGE + ["flan-t5"])
 def test_bfloat16(kind, tmp_path):
-    """Routes may differ from those in f64 where two experts are near; most of the output does not."""
+    """Routes may differ from those in f64 where two experts are near; most of the output does
+    not."""
     _, _, out = build(kind, tmp_path, dtype=torch.bfloat16)
     auto = models.KINDS[kind][3]
     model = load(out, auto)
@@ -503,7 +509,8 @@ def test_gradients_reach_experts_and_routers(tmp_path):
 
 
 def test_tokenizers_are_the_base_s(tmp_path):
-    """Where files do not name a class, transformers goes by the configuration: ours counts as the base's."""
+    """Where files do not name a class, transformers goes by the configuration: ours counts as the
+    base's."""
     members, _, out = build("bert", tmp_path)
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "un", "##able", "a", "b"]
     for folder in (members[0][1], out):

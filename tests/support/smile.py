@@ -1,7 +1,8 @@
 """SMILE checkpoints for transformers: a plain upscaler in f64, the layout, and the formula.
 
-docs of the layout: src/smile/remote_code/README.md. `upscale` and `write_layout` make what merganser
-makes; `reference` computes what such a checkpoint means without any of the code that is written into it.
+The layout is described in src/smile/remote_code/README.md. `upscale` and `write_layout` make what
+merganser makes; `reference` computes what such a checkpoint means without any of the code that is
+written into it.
 """
 
 import importlib.util
@@ -44,10 +45,10 @@ def upscale(
 ):
     """The tensors of a SMILE checkpoint, from those of a base and of its fine-tunes.
 
-    modules: names (without .weight) of the linear layers. rank: one for all, or name -> ranks, one for
-    each expert. dense: layers whose experts keep their whole difference. transposed: layers that store
-    [n, m]. per_token: name -> experts per token, where it is not the checkpoint's. Layers that no
-    fine-tune changes stay as they are.
+    modules: names (without .weight) of the linear layers. rank: one for all, or name -> ranks,
+    one for each expert. dense: layers whose experts keep their whole difference. transposed:
+    layers that store [n, m]. per_token: name -> experts per token, where it is not the
+    checkpoint's. Layers that no fine-tune changes stay as they are.
     """
     tensors, specs = dict(base), {}
     for name in modules:
@@ -137,8 +138,9 @@ def write_layout(folder, base, smile, experts, num_experts_per_tok=1):
 
 
 def linear_modules(model, tensors):
-    """Name in the checkpoint -> linear layer of a plain model, told by the values of the weights, so
-    that nothing need be known about how transformers renames tensors. Tied heads are left out."""
+    """Name in the checkpoint -> linear layer of a plain model, told by the values of the weights,
+    so that nothing need be known about how transformers renames tensors. Tied heads are left
+    out."""
     import torch
     from transformers.pytorch_utils import Conv1D
 
@@ -180,7 +182,7 @@ def router_logits(tensors, name, spec, x):
 
 
 def route(tensors, name, spec, x, top):
-    """Weights [tokens, experts], 0 where an expert is not chosen; section 4 of the paper's reference."""
+    """Weights [tokens, experts], 0 where an expert is not chosen."""
     size = len(spec["ranks"])
     if size == 1:
         return np.ones((len(x), 1))
@@ -195,7 +197,8 @@ def route(tensors, name, spec, x, top):
 
 
 def reference(plain, smile, num_experts_per_tok=1, weights=None):
-    """A plain model in f64 whose linear layers compute SMILE's formula, expert after expert.
+    """Makes this plain model one in f64 whose linear layers compute SMILE's formula, expert after
+    expert.
 
     weights: [experts] for everything, in place of the routers. Returns the model and the routes:
     name -> choices of each expert, counted while it runs.

@@ -1,19 +1,22 @@
 # Copyright 2026 The merganser authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in
-# compliance with the License. You may obtain a copy of the License at
+# Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+# in compliance with the License. You may obtain a copy of the License at
 #
 #     http://www.apache.org/licenses/LICENSE-2.0
 #
-# Unless required by applicable law or agreed to in writing, software distributed under the License is
-# distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or
-# implied. See the License for the specific language governing permissions and limitations.
-"""Configurations of SMILE checkpoints: the base model's own, and what `config.json` says under "smile".
+# Unless required by applicable law or agreed to in writing, software distributed under the
+# License is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either
+# express or implied. See the License for the specific language governing permissions and
+# limitations.
+"""Configurations of SMILE checkpoints: the base model's own, and what `config.json` says under
+"smile".
 
-There is a class for each base, `SmileLlamaConfig` over `LlamaConfig`, made when it is first asked for;
-`SmileConfig` stands for whichever of them `config.json` needs. This file and `modeling_smile.py` are
-copied into every checkpoint and need torch and transformers 5, nothing else.
+There is a class for each base, `SmileLlamaConfig` over `LlamaConfig`, made when it is first asked
+for; `SmileConfig` stands for whichever of them `config.json` needs. This file and
+`modeling_smile.py` are copied into every checkpoint and need torch and transformers 5, nothing
+else.
 """
 
 import sys
@@ -25,9 +28,9 @@ PREFIX = "Smile"
 TYPE_PREFIX = "smile_"
 LAYOUT_VERSION = 1
 
-# The Auto classes of a model class, by the end of its name; the first end that fits counts. Names that
-# end otherwise (LlamaModel, CLIPVisionModelWithProjection) belong to AutoModel alone. A class
-# too many does no harm: it is one that nobody calls.
+# The Auto classes of a model class, by the end of its name; the first end that fits counts. Names
+# that end otherwise (LlamaModel, CLIPVisionModelWithProjection) belong to AutoModel alone. A
+# class too many does no harm: it is one that nobody calls.
 AUTO_CLASSES = {
     "ForCausalLM": ["AutoModelForCausalLM"],
     "LMHeadModel": ["AutoModelForCausalLM"],
@@ -86,9 +89,9 @@ class SmileConfig:
     """What the configurations of all SMILE models share.
 
     `config.smile` is the dict that `config.json` holds under "smile": "version", "base_model_type",
-    "num_experts", "num_experts_per_tok", "experts" (names) and "modules", which has, for the name of
-    each module in the checkpoint, "router_rank", "ranks" (one for each expert), "bias", "dense" and,
-    where it differs, "num_experts_per_tok".
+    "num_experts", "num_experts_per_tok", "experts" (names) and "modules", which has, for the name
+    of each module in the checkpoint, "router_rank", "ranks" (one for each expert), "bias",
+    "dense" and, where it differs, "num_experts_per_tok".
     """
 
     @classmethod
@@ -138,8 +141,8 @@ def config_class(base):
 
 
 def _inherit_processors(made, base):
-    """Tokenizer and processors of the base serve its SMILE models: many checkpoints do not name them,
-    and transformers then goes by the configuration's class."""
+    """Tokenizer and processors of the base serve its SMILE models: many checkpoints do not name
+    them, and transformers then goes by the configuration's class."""
     auto = transformers.models.auto
     for table in (
         auto.tokenization_auto.TOKENIZER_MAPPING,
@@ -156,7 +159,8 @@ def _inherit_processors(made, base):
 
 
 def __getattr__(name):
-    base = getattr(transformers, name.removeprefix(PREFIX), None) if name.startswith(PREFIX) else None
+    ours = name.startswith(PREFIX)
+    base = getattr(transformers, name.removeprefix(PREFIX), None) if ours else None
     if not (isinstance(base, type) and issubclass(base, PretrainedConfig)):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return config_class(base)

@@ -1,35 +1,38 @@
 # Copyright 2026 The merganser authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except in
-# compliance with the License. You may obtain a copy of the License at
+# Licensed under the Apache License, Version 2.0 (the "License"); you may not use this file except
+# in compliance with the License. You may obtain a copy of the License at
 #
 #     http://www.apache.org/licenses/LICENSE-2.0
 #
-# Unless required by applicable law or agreed to in writing, software distributed under the License is
-# distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or
-# implied. See the License for the specific language governing permissions and limitations.
+# Unless required by applicable law or agreed to in writing, software distributed under the
+# License is distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either
+# express or implied. See the License for the specific language governing permissions and
+# limitations.
 """SMILE models (arXiv 2408.10174): a base, and low-rank experts beside its linear layers.
 
     model = AutoModelForCausalLM.from_pretrained(path, trust_remote_code=True)
 
 The model is the base's class of transformers whose linear layers named in `config.smile["modules"]`
-have become `SmileLinear` or `SmileConv1D`: the base's weights under the base's names, and the experts'
-beside them. Classes (`SmileLlamaForCausalLM` over `LlamaForCausalLM`) are made when first asked for, so
-that one mechanism serves every architecture. Each such layer chooses, for each token on its own,
-`num_experts_per_tok` experts by the length of the token's projection on the expert's router rows:
+have become `SmileLinear` or `SmileConv1D`: the base's weights under the base's names, and the
+experts' beside them. Classes (`SmileLlamaForCausalLM` over `LlamaForCausalLM`) are made when
+first asked for, so that one mechanism serves every architecture. Each such layer chooses, for
+each token on its own, `num_experts_per_tok` experts by the length of the token's projection on
+the expert's router rows:
 
     r = |R_e x| for each expert e       w = softmax(r), top k of it, divided by their sum
     y = W x + b + sum over the chosen of w_e (U_e (S V^T)_e x + bias_e)
 
-Tensors of a layer with n inputs and m outputs, experts stacked in the order of `config.smile["experts"]`:
+Tensors of a layer with n inputs and m outputs, experts stacked in the order of
+`config.smile["experts"]`:
 
     weight, bias    the base's
     smile_router    [experts * router_rank, n]    absent with one expert
     smile_in        [sum of ranks, n]             absent, as smile_out, where every rank is 0
     smile_out       [sum of ranks, m]
-    smile_bias      [experts, m]                  differences to the base's bias; where "bias" is true
-    smile_dense     [experts, m, n]               in place of smile_in and smile_out, where "dense" is true
+    smile_bias      [experts, m]                  differences to the base's bias; where "bias"
+    smile_dense     [experts, m, n]               in place of smile_in, smile_out; where "dense"
 
 What a model offers besides its base's methods is documented at `SmileMixin`.
 """
@@ -61,13 +64,14 @@ GROUPED_DTYPES = {
     "cpu": (torch.float32, torch.bfloat16, torch.float16),
     "cuda": (torch.bfloat16,),
 }
-# Multiplications that grouping must spare for each group to pay for it, measured on one core in f32 and
-# bf16: with fewer, doing every expert for every token and scaling most of it by 0 is as fast or faster.
+# Multiplications that grouping must spare for each group to pay for it, measured on one core in
+# f32 and bf16: with fewer, doing every expert for every token and scaling most of it by 0 is as
+# fast or faster.
 WORTH_A_GROUP = 2**19
 
 
 class RouteCounts(dict):
-    """Layer name -> tensor [experts]: how many tokens each expert was chosen for (padding counts too)."""
+    """Layer name -> tensor [experts]: how many tokens chose each expert; padding counts too."""
 
     def __init__(self, experts):
         super().__init__()
@@ -182,7 +186,7 @@ class SmileLayer:
         return torch.linalg.vector_norm(by_expert, dim=-1)
 
     def route(self, x):
-        """Experts chosen for rows x, best first, and their weights: both [tokens, experts per token]."""
+        """Experts of rows x, best first, and their weights: both [tokens, experts per token]."""
         if self.smile_size == 1:
             chosen = torch.zeros(x.shape[0], 1, dtype=torch.long, device=x.device)
             return chosen, torch.ones_like(chosen, dtype=torch.float32)
@@ -195,7 +199,7 @@ class SmileLayer:
         return top.indices, top.values.softmax(-1)
 
     def _route(self, rows, shape):
-        """As route; or no choice (None) and weights [tokens, experts] where they come from outside."""
+        """As route; or no choice (None) and weights [tokens, experts], given from outside."""
         routing = self.smile_routing
         if routing.expert is not None:
             chosen = torch.full((rows.shape[0], 1), routing.expert, device=rows.device)
@@ -224,7 +228,9 @@ class SmileLayer:
 
     def _groupable(self, device):
         factor = self.smile_in if self.smile_dense is None else self.smile_dense
-        if GROUPED_MM is None or factor is None or factor.dtype not in GROUPED_DTYPES.get(device, ()):
+        if GROUPED_MM is None or factor is None:
+            return False
+        if factor.dtype not in GROUPED_DTYPES.get(device, ()):
             return False
         if self.smile_dense is None and len(set(self.smile_ranks)) > 1:
             return False
@@ -288,7 +294,7 @@ class SmileLinear(SmileLayer, nn.Linear):
 
 
 class SmileConv1D(SmileLayer, Conv1D):
-    """Conv1D keeps its weight as [n, m]; the experts' tensors have the same orientation everywhere."""
+    """Conv1D keeps its weight as [n, m]; the experts' tensors are as everywhere."""
 
     def smile_shape(self):
         return self.weight.shape[1], self.weight.shape[0]
@@ -304,7 +310,8 @@ class SmileMixin:
     smile_layers                      name in the checkpoint -> layer
     use_expert(expert)                context manager: this expert (name or number) in every layer
     use_weights(weights)              context manager: these weights in every layer
-    set_routing(expert=, weights=)    the same until further notice; set_routing() lets routers choose
+    set_routing(expert=, weights=)    the same until further notice; without arguments the routers
+                                      choose
     count_routes()                    context manager: counts the choices of each layer and expert
     set_experts_per_token(count)      how many experts the routers choose, in every layer
 
@@ -316,9 +323,10 @@ class SmileMixin:
         if not smile:
             raise ValueError(f'{type(self).__name__}: the config has no "smile"')
         if getattr(config, "quantization_config", None) is not None:
-            raise ValueError("SMILE models cannot be quantised while loading: experts would be lost")
-        # Some classes ask AutoModel for their backbone, by the class of the configuration: it must be
-        # the base's then. A copy would not do: a model and its parts share one configuration.
+            raise ValueError("SMILE models cannot be quantised: the experts would be lost")
+        # Some classes ask AutoModel for their backbone, by the class of the configuration: it
+        # must be the base's then. A copy would not do: a model and its parts share one
+        # configuration.
         own = config.__class__
         config.__class__ = config.base_class()
         try:
@@ -383,7 +391,8 @@ class SmileMixin:
 
     def resize_token_embeddings(self, new_num_tokens=None, *args, **kwargs):
         size = self.get_input_embeddings().weight.shape[0]
-        if new_num_tokens not in (None, size) and isinstance(self.get_output_embeddings(), SmileLayer):
+        head = self.get_output_embeddings()
+        if new_num_tokens not in (None, size) and isinstance(head, SmileLayer):
             # A new head would take the old one's place, without its experts.
             raise ValueError("the head has experts: its rows cannot change in number")
         return super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
@@ -419,7 +428,7 @@ class SmileMixin:
         self.smile_routing.expert, self.smile_routing.weights = expert, weights
 
     def set_experts_per_token(self, count):
-        """For every layer, also for those with a number of their own; the model is saved with it."""
+        """For every layer, also those with a number of their own; the model is saved with it."""
         smile = self.config.smile
         if not 1 <= count <= smile["num_experts"]:
             raise ValueError(f"{count} experts per token of {smile['num_experts']}")
@@ -517,8 +526,8 @@ def model_class(base):
 
 
 def _inherit_renamings(base, name):
-    """transformers renames the tensors of old checkpoints by the model's class or model type, and of
-    classes that are not its own only where it is told to."""
+    """transformers renames the tensors of old checkpoints by the model's class or model type, and
+    of classes that are not its own only where it is told to."""
     renamings = conversion_mapping.get_checkpoint_conversion_mapping(base.__name__)
     if renamings is None:
         base_type = base.config_class.model_type
@@ -528,7 +537,8 @@ def _inherit_renamings(base, name):
 
 
 def __getattr__(name):
-    base = getattr(transformers, name.removeprefix(PREFIX), None) if name.startswith(PREFIX) else None
+    ours = name.startswith(PREFIX)
+    base = getattr(transformers, name.removeprefix(PREFIX), None) if ours else None
     if not (isinstance(base, type) and issubclass(base, PreTrainedModel)):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return model_class(base)
