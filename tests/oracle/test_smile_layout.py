@@ -77,9 +77,8 @@ def test_golden_logits_and_routes(golden):
         assert np.abs(layer(x).numpy() - numbers["y"]).max() <= 3e-5
 
 
-def test_golden_base_and_experts(golden):
-    """Zero weights are the base. A forced expert is FusionBench's low-rank one, not the
-    fine-tune."""
+def test_golden_base(golden):
+    """Zero weights are the base."""
     _, numbers, out = golden
     model = load(out)
     ids = torch.tensor(numbers["input_ids"])
