@@ -192,9 +192,15 @@ void expect_difference(const std::vector<T>& out, const std::vector<T>& base, co
   EXPECT_LE(static_cast<double>(worst), kMatrixTolerance<T> * static_cast<double>(largest));
 }
 
+// As in a recipe, a parameter per input among the shared ones is every input's.
 inline Settings matrix_settings(std::string_view method, std::size_t models,
                                 Settings::Table shared = {}) {
-  return settings_of(method, std::move(shared), std::vector<Settings::Table>(models));
+  Settings::Table own;
+  for (const Parameter& parameter : require_method(method).parameters) {
+    if (parameter.scope == ParameterScope::shared) continue;
+    if (auto given = shared.extract(std::string(parameter.name))) own.insert(std::move(given));
+  }
+  return settings_of(method, std::move(shared), std::vector<Settings::Table>(models, own));
 }
 
 // What all methods on matrices promise: special shapes, weights, the vocabulary, outlines.
