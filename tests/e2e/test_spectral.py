@@ -62,6 +62,16 @@ METHODS = {
         {"merge": "tsv"},
         lambda d, e: spectral.core_space(d, "tsv", noise=e),
     ),
+    "low_rank_task_arithmetic": (
+        "low_rank_task_arithmetic",
+        {"rank": 5, "svd_tolerance": 0},
+        lambda d, e: sum(spectral.cut(x, 5, noise=e) for x in d),
+    ),
+    "low_rank_task_arithmetic, energy": (
+        "low_rank_task_arithmetic",
+        {"energy": 0.7},
+        lambda d, e: sum(spectral.cut(x, energy=0.7, noise=e) for x in d),
+    ),
 }
 
 
@@ -87,9 +97,12 @@ def test_matrices(merge_files, name, shape):
     assert np.mean(wrong) <= (1e-3 if method == "knots" else 0), (method, np.mean(wrong))
 
 
-@pytest.mark.parametrize("method", ["isotropic", "tsv", "svc", "wudi", "knots", "core_space"])
+SUMS = {"svc", "low_rank_task_arithmetic"}
+
+
+@pytest.mark.parametrize("method", ["isotropic", "tsv", "wudi", "knots", "core_space", *SUMS])
 def test_other_tensors(merge_files, method):
-    """Vectors and tensors of more axes get the mean of the differences, of svc their sum."""
+    """Vectors and tensors of more axes get the mean of the differences, or their sum."""
     rng = np.random.default_rng(1)
     shapes = {"vector": (50,), "filter": (4, 3, 2), "scalar": ()}
     base = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
@@ -100,8 +113,50 @@ def test_other_tensors(merge_files, method):
     got = merge_files(method, models, base=base, parameters={"lambda": 0.5})
     for name, array in base.items():
         total = sum(model[name].astype(np.float64) - array for model in models)
-        wanted = array + 0.5 * total / (1 if method == "svc" else 3)
+        wanted = array + 0.5 * total / (1 if method in SUMS else 3)
         np.testing.assert_allclose(got[name], wanted, rtol=1e-6, atol=1e-6)
+
+
+# Rows, columns, rank of the base (None: full).
+BASES = {
+    "small": (20, 30, None),
+    "tall": (40, 25, None),
+    "large": (280, 400, None),
+    "large, low rank": (300, 290, 20),
+}
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("rank", [4, -1])
+@pytest.mark.parametrize("zone", ["I", "II", "II+III"])
+def test_singular_projection(merge_files, tmp_path, zone, rank, base):
+    rows, columns, full = BASES[base]
+    rng = np.random.default_rng(rows)
+    u, _ = np.linalg.qr(rng.normal(size=(rows, min(rows, columns))))
+    v, _ = np.linalg.qr(rng.normal(size=(columns, min(rows, columns))))
+    # The values fall, so that the first four vectors are defined to many digits.
+    s = 0.97 ** np.arange(min(rows, columns)) + np.array([2, 1.5, 1, 0.5] + [0] * (u.shape[1] - 4))
+    s[full:] = 0 if full else s[full:]
+    weight = ((u * s) @ v.T).astype(np.float32)
+    tuned = (weight + 1e-2 * rng.normal(size=weight.shape)).astype(np.float32)
+    vector = rng.normal(size=7).astype(np.float32)
+    got = merge_files(
+        "singular_projection",
+        [{"w": tuned, "v": vector + 1}],
+        base={"w": weight, "v": vector},
+        parameters={"zone": zone, "rank": rank},
+    )
+    change = (tuned - weight).astype(np.float64)
+    noise = 1e-5 if full else 0.0
+    wanted = spectral.singular_projection(weight, change, zone, rank, noise=noise)
+    assert not different(got["w"], weight, wanted, 1e-4).any()
+    assert np.array_equal(got["v"], vector + 1)
+    text = next(tmp_path.glob("merged*.json")).read_text()
+    tensors = {tensor["name"]: tensor for tensor in json.loads(text)["tensors"]}
+    facts = tensors["w"]["facts"]
+    assert facts["energy_kept"] == pytest.approx(np.sum(wanted**2) / np.sum(change**2), rel=1e-4)
+    if full and facts.get("numerical_rank"):
+        assert facts["numerical_rank"] == full
 
 
 def test_facts_are_in_the_provenance(merge_files, tmp_path):

@@ -46,6 +46,12 @@ def bench():
         stub("fusion_bench.utils.type", StateDictType=dict),
         stub("fusion_bench.utils.state_dict_arithmetic", state_dict_add=None, state_dict_sub=None),
         stub("fusion_bench.mixins", LightningFabricMixin=type("Fabric", (), {})),
+        stub("fusion_bench.mixins.simple_profiler", SimpleProfilerMixin=type("Profiler", (), {})),
+        stub("fusion_bench.compat"),
+        stub("fusion_bench.compat.method", ModelFusionAlgorithm=plain),
+        stub("fusion_bench.compat.modelpool", ModelPool=plain, to_modelpool=None),
+        stub("fusion_bench.models"),
+        stub("fusion_bench.models.utils", get_attr=None, set_attr=None),
     ]
     before = {module.__name__: sys.modules.get(module.__name__) for module in stubs}
     sys.modules.update({module.__name__: module for module in stubs})
@@ -129,3 +135,33 @@ def test_real(bench, merged, stories, method):
         if "layers.0" not in name or tensors[0][name].ndim != 2:
             continue
         compare(bench, ours[name], method, tensors[0][name], [t[name] for t in tensors[1:]])
+
+
+@pytest.mark.parametrize("zone, how", [
+    ("I", {"rank": "low", "full_matrices": False}),
+    ("II", {"rank": "high", "full_matrices": False}),
+    ("II+III", {"rank": "high", "full_matrices": True}),
+])
+@pytest.mark.parametrize("k", [6, -1])
+@pytest.mark.parametrize("shape", [(24, 24), (40, 16), (16, 40), (280, 300)])
+def test_singular_projection(bench, merged, tmp_path, zone, how, k, shape):
+    import torch
+
+    random = np.random.default_rng(sum(shape))
+    base = {"l.weight": random.standard_normal(shape) * 0.05, "l.bias": random.standard_normal(shape[0])}
+    tuned = {name: array + random.standard_normal(array.shape) * 0.01 for name, array in base.items()}
+    layers = []
+    for tensors in (base, tuned):
+        layer = torch.nn.Linear(shape[1], shape[0], dtype=torch.float64)
+        layer.load_state_dict({name[2:]: torch.from_numpy(x) for name, x in tensors.items()})
+        layers.append(layer.requires_grad_(False))
+    algorithm = bench("smile_upscaling/singular_projection_merging.py").SingularProjectionMergingAlgorithm()
+    algorithm.config = types.SimpleNamespace(**how)
+    wanted = algorithm.projection_merge_linear(*layers, k)
+    paths = [safetensors_file.write(tmp_path / f"{i}.safetensors", tensors)
+             for i, tensors in enumerate([base, tuned])]
+    recipe = {"merge_method": "singular_projection", "base_model": str(paths[0]),
+              "models": models(paths[1]), "parameters": {"zone": zone, "rank": k}}
+    ours = merged(recipe, out="merged.safetensors")
+    assert np.array_equal(ours["l.bias"], wanted.bias.numpy())
+    assert np.abs(ours["l.weight"] - wanted.weight.numpy()).max() <= 1e-12

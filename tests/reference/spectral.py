@@ -128,3 +128,24 @@ def core_space(deltas, merge="isotropic", densities=None, rank=None, noise=0.0):
     else:
         core = sum(cores)
     return left @ core @ right.T
+
+
+def cut(delta, rank=None, energy=1.0, noise=0.0):
+    """The largest singular triples: `rank`, or fewer if they have that share of the squared norm."""
+    u, s, vt = svd(delta, noise, rank)
+    if energy < 1:
+        reached = np.cumsum(s**2) >= energy * np.sum(np.asarray(delta, np.float64) ** 2)
+        keep = int(np.argmax(reached)) + 1 if reached.any() else s.size
+        u, s, vt = u[:, :keep], s[:keep], vt[:keep]
+    return (u * s) @ vt
+
+
+def singular_projection(base, delta, zone="I", rank=-1, share=0.5, noise=0.0):
+    """A zone of the base's singular vectors, by the full bases, as the paper writes it."""
+    u, s, vt = np.linalg.svd(np.asarray(base, np.float64), full_matrices=True)
+    there = int(np.sum(s > noise))
+    total = np.cumsum(s[:there])
+    r = int(np.sum(total < share * total[-1])) + 1 if rank < 0 else min(rank, there)
+    chosen = {"I": slice(0, r), "II": slice(r, there), "II+III": slice(r, None)}[zone]
+    u, v = u[:, chosen], vt[chosen].T
+    return u @ (u.T @ np.asarray(delta, np.float64) @ v) @ v.T
