@@ -70,7 +70,7 @@ PlanReport describe(const Prepared& prepared, const Request& request) {
   report.companions = companion_list(plan);
   report.bytes_read = bytes_to_read(plan, prepared.budget.held_bytes, request.hash != "none");
   if (prepared.mixture) {
-    report.bytes_read += bytes_to_decompose(prepared.mixture->plan, prepared.mixture->modules);
+    report.bytes_read += bytes_to_decompose(prepared.mixture->plan);
     report.scratch_bytes = scratch_bytes(prepared.mixture->plan, prepared.mixture->modules);
   }
   report.bytes_written = plan.bytes_written + companion_bytes(plan);

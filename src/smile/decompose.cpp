@@ -3,54 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <system_error>
 
-#include "adapter/lora_source.h"
 #include "base/error.h"
 #include "kernels/blend.h"
-#include "kernels/convert.h"
 #include "kernels/reduce.h"
 #include "linalg/multiply.h"
+#include "smile/changes.h"
 #include "smile/experts.h"
+#include "smile/input_stream.h"
 
 namespace merganser {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 18;  // elements read at once
-
-bool same_checkpoint(const PlanModel& a, const PlanModel& b) {
-  std::error_code code;
-  return a.path == b.path || std::filesystem::equivalent(a.path, b.path, code);
-}
-
-// The change of an adapter that was put on the very base of the recipe.
-std::optional<LoraSource::Product> product_of(const Plan& plan, const PlanInput& expert,
-                                              const PlanInput& base) {
-  const PlanModel& model = plan.models[expert.model];
-  const PlanModel& origin = plan.models[base.model];
-  if (!model.adapted || origin.adapted || !origin.ref.task.empty() || !model.ref.task.empty() ||
-      !same_checkpoint(model, origin)) {
-    return std::nullopt;
-  }
-  if (model.headers()[expert.tensor].name != origin.headers()[base.tensor].name) {
-    return std::nullopt;
-  }
-  return model.adapted->change_of(expert.tensor);
-}
-
-std::set<std::size_t> jobs_of(const SmileModules& modules) {
-  std::set<std::size_t> jobs;
-  for (const SmileModule& module : modules.modules) {
-    jobs.insert(module.weight);
-    if (module.bias) jobs.insert(*module.bias);
-  }
-  return jobs;
-}
-
-std::string rest_of(const PlanJob& job) {
-  if (job.settings.flag("average_experts")) return "average";
-  return job.settings.choice("rest");
-}
 
 class Decomposition {
  public:
@@ -65,7 +30,7 @@ class Decomposition {
   }
 
   Experts run() {
-    progress_.begin(bytes_to_decompose(plan_, modules_));
+    progress_.begin(bytes_to_decompose(plan_));
     read_rest();
     for (const SmileModule& module : modules_.modules) {
       const PlanJob& job = plan_.jobs[module.weight];
@@ -80,40 +45,11 @@ class Decomposition {
     if (progress_.stopped()) throw Error(ErrorKind::interrupted, "interrupted");
   }
 
-  // An input read from its first element to its last, hashed on the way.
-  class Stream {
-   public:
-    Stream(const PlanModel& model, const PlanInput& input, HashKind hash)
-        : input_(input),
-          source_(*model.source),
-          dtype_(model.dtype(input.tensor)),
-          hasher_(Hasher::make(hash)) {}
-
-    template <class T>
-    void next(std::span<T> values) {
-      stored_.resize(values.size() * size_of(dtype_));
-      source_.read(input_.tensor, at_, stored_);
-      at_ += stored_.size();
-      if (hasher_) hasher_->update(stored_);
-      widen(dtype_, stored_.data(), values.data(), values.size());
-    }
-    std::string finish() { return hasher_ ? hasher_->finish() : ""; }
-    const PlanInput& input() const { return input_; }
-
-   private:
-    PlanInput input_;
-    const Source& source_;
-    DType dtype_;
-    std::unique_ptr<Hasher> hasher_;
-    std::vector<std::byte> stored_;
-    std::uint64_t at_ = 0;  // bytes
-  };
-
-  Stream stream(const PlanInput& input) const {
-    return Stream(plan_.models[input.model], input, hash_);
+  InputStream stream(const PlanInput& input) const {
+    return InputStream(plan_.models[input.model], input, hash_);
   }
 
-  void finish(Stream& stream) {
+  void finish(InputStream& stream) {
     const PlanInput& input = stream.input();
     std::string hash = stream.finish();
     if (!hash.empty()) experts_.hashes[{input.model, input.tensor}] = std::move(hash);
@@ -124,7 +60,7 @@ class Decomposition {
 
   // What no expert carries is measured before anything is decomposed: it may refuse the merge.
   void read_rest() {
-    const std::set<std::size_t> upscaled = jobs_of(modules_);
+    const std::set<std::size_t> upscaled = upscaled_jobs(modules_);
     for (std::size_t i = 0; i < plan_.jobs.size(); ++i) {
       const PlanJob& job = plan_.jobs[i];
       if (job.action != PlanJob::Action::merge || !job.base || upscaled.contains(i)) continue;
@@ -150,7 +86,7 @@ class Decomposition {
   template <class Use>
   void compare(const std::vector<PlanInput>& inputs, const PlanInput& origin, Use use) {
     std::vector<std::size_t> numbers;
-    std::vector<Stream> streams;
+    std::vector<InputStream> streams;
     for (std::size_t e = 0; e < inputs.size(); ++e) {
       const PlanModel& model = plan_.models[inputs[e].model];
       const auto product = product_of(plan_, inputs[e], origin);
@@ -162,7 +98,7 @@ class Decomposition {
       streams.push_back(stream(inputs[e]));
     }
     if (streams.empty()) return;
-    Stream base = stream(origin);
+    InputStream base = stream(origin);
     std::vector<double> sums(streams.size()), start, values;
     const std::uint64_t size = plan_.models[origin.model].headers()[origin.tensor].size();
     for (std::uint64_t first = 0; first < size; first += kPiece) {
@@ -198,7 +134,7 @@ class Decomposition {
   Matrix<T> stored_matrix(const SmileModule& module, const PlanInput& input) {
     Matrix<T> matrix(static_cast<std::size_t>(module.transposed ? module.in : module.out),
                      static_cast<std::size_t>(module.transposed ? module.out : module.in));
-    Stream from = stream(input);
+    InputStream from = stream(input);
     const std::size_t size = matrix.rows() * matrix.cols();
     for (std::size_t first = 0; first < size; first += kPiece) {
       check_stop();
@@ -359,58 +295,6 @@ class Decomposition {
 };
 
 }  // namespace
-
-double Expert::residual(std::uint64_t kept) const {
-  if (!(energy > 0)) return 0;
-  double sum = 0;
-  for (std::size_t i = static_cast<std::size_t>(std::min<std::uint64_t>(kept, s.size()));
-       i-- > 0;) {
-    sum += s[i] * s[i];
-  }
-  return std::sqrt(std::max(0.0, energy - sum) / energy);
-}
-
-std::uint64_t bytes_to_decompose(const Plan& plan, const SmileModules& modules) {
-  std::uint64_t total = 0;
-  const std::set<std::size_t> upscaled = jobs_of(modules);
-  for (std::size_t i = 0; i < plan.jobs.size(); ++i) {
-    const PlanJob& job = plan.jobs[i];
-    if (job.action != PlanJob::Action::merge || !job.base) continue;
-    total += plan.models[job.base->model].bytes_to_read(job.base->tensor);
-    for (const PlanInput& input : job.inputs) {
-      total += plan.models[input.model].bytes_to_read(input.tensor);
-    }
-  }
-  return total;
-}
-
-std::uint64_t scratch_bytes(const Plan& plan, const SmileModules& modules) {
-  std::uint64_t total = 0;
-  for (const SmileModule& module : modules.modules) {
-    if (module.empty) continue;
-    const std::uint64_t width = plan.jobs[module.weight].f64 ? 8 : 4;
-    for (const std::uint64_t rank : module.ranks) {
-      const std::uint64_t kept = module.rank_limit > 0 ? module.rank_limit : rank;
-      total += width * (kept * (module.out + module.in) + module.router_rank * module.in);
-      if (module.dense && module.transposed) total += width * module.out * module.in;
-    }
-  }
-  return total;
-}
-
-std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules) {
-  std::uint64_t most = 0;
-  for (const SmileModule& module : modules.modules) {
-    if (module.empty) continue;
-    const std::uint64_t width = plan.jobs[module.weight].f64 ? 8 : 4;
-    std::uint64_t rank = std::max(module.router_rank, module.rank_limit);
-    for (const std::uint64_t each : module.ranks) rank = std::max(rank, each);
-    rank = std::min(rank, module.full_rank());
-    most = std::max(most, 2 * width * module.out * module.in +
-                              truncated_svd_workspace(module.out, module.in, rank, width));
-  }
-  return most;
-}
 
 Experts decompose(const Plan& plan, const SmileModules& modules,
                   const std::filesystem::path& folder, HashKind hash, Progress& progress) {

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "smile/changes.h"
 
 namespace merganser {
 namespace {
@@ -28,8 +28,7 @@ PlanJob copy_of(const PlanJob& job, std::string name, const PlanInput& from) {
 PlanJob rest_job(const PlanJob& job) {
   PlanJob rest = job;
   if (job.action != PlanJob::Action::merge || !job.base) return rest;
-  const bool average =
-      job.settings.flag("average_experts") || job.settings.choice("rest") == "average";
+  const bool average = rest_of(job) == "average";
   rest.settings.shared.clear();
   rest.settings.per_input.clear();
   if (average) {

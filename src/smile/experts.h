@@ -53,7 +53,7 @@ struct Experts {
 
 // Bytes that decompose() reads, that it puts aside on the disk at most, and private memory that it
 // takes at most.
-std::uint64_t bytes_to_decompose(const Plan& plan, const SmileModules& modules);
+std::uint64_t bytes_to_decompose(const Plan& plan);
 std::uint64_t scratch_bytes(const Plan& plan, const SmileModules& modules);
 std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules);
 

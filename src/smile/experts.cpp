@@ -1,0 +1,59 @@
+#include "smile/experts.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace merganser {
+
+double Expert::residual(std::uint64_t kept) const {
+  if (!(energy > 0)) return 0;
+  double sum = 0;
+  for (std::size_t i = static_cast<std::size_t>(std::min<std::uint64_t>(kept, s.size()));
+       i-- > 0;) {
+    sum += s[i] * s[i];
+  }
+  return std::sqrt(std::max(0.0, energy - sum) / energy);
+}
+
+std::uint64_t bytes_to_decompose(const Plan& plan) {
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < plan.jobs.size(); ++i) {
+    const PlanJob& job = plan.jobs[i];
+    if (job.action != PlanJob::Action::merge || !job.base) continue;
+    total += plan.models[job.base->model].bytes_to_read(job.base->tensor);
+    for (const PlanInput& input : job.inputs) {
+      total += plan.models[input.model].bytes_to_read(input.tensor);
+    }
+  }
+  return total;
+}
+
+std::uint64_t scratch_bytes(const Plan& plan, const SmileModules& modules) {
+  std::uint64_t total = 0;
+  for (const SmileModule& module : modules.modules) {
+    if (module.empty) continue;
+    const std::uint64_t width = plan.jobs[module.weight].f64 ? 8 : 4;
+    for (const std::uint64_t rank : module.ranks) {
+      const std::uint64_t kept = module.rank_limit > 0 ? module.rank_limit : rank;
+      total += width * (kept * (module.out + module.in) + module.router_rank * module.in);
+      if (module.dense && module.transposed) total += width * module.out * module.in;
+    }
+  }
+  return total;
+}
+
+std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules) {
+  std::uint64_t most = 0;
+  for (const SmileModule& module : modules.modules) {
+    if (module.empty) continue;
+    const std::uint64_t width = plan.jobs[module.weight].f64 ? 8 : 4;
+    std::uint64_t rank = std::max(module.router_rank, module.rank_limit);
+    for (const std::uint64_t each : module.ranks) rank = std::max(rank, each);
+    rank = std::min(rank, module.full_rank());
+    most = std::max(most, 2 * width * module.out * module.in +
+                              truncated_svd_workspace(module.out, module.in, rank, width));
+  }
+  return most;
+}
+
+}  // namespace merganser
