@@ -165,11 +165,18 @@ class Search {
     excess_ = certified();
     if (!(excess_ <= options_.excess)) {
       ComplementBound<T> complement(a_, basis_, options_.seed, steps_);
-      double tried = least_;
+      const double wanted = ritz_.values[options_.rank - 1];
+      double tried = least_, before = least_;
       while (!(excess_ <= options_.excess) && complement.step()) {
-        if (!(complement.value() < 0.9 * tried)) continue;
-        tried = least_ = complement.value();
-        excess_ = certified();
+        const double value = complement.value();
+        // Below the wanted values its last digits matter little: better a larger space than those.
+        const bool settled = value < 0.85 * wanted && value > 0.95 * before;
+        before = value;
+        if (value < 0.9 * tried || (settled && value < tried)) {
+          tried = least_ = value;
+          excess_ = certified();
+        }
+        if (settled) break;
       }
     }
     flat_ = least_ > 0.9 * ritz_.values[options_.rank - 1];
