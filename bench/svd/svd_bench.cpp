@@ -2,7 +2,7 @@
 //   svd_bench ROWS COLS RANK EXCESS SPECTRUM [REPEATS [SGESDD_REPEATS [exact]]]
 // SPECTRUM: flat, noisy (low rank of half the wanted one, and noise), noisy_full (of the wanted
 // rank), tail (many terms that fade, and noise), power0.5, power1, lora16 (product of factors,
-// product_svd).
+// product_svd), file:PATH (ROWS x COLS numbers in f32).
 // With `exact`, the true excess from the eigenvalues of the f64 Gram matrix. Leave
 // OPENBLAS_CORETYPE unset: kernels for other processors are slower, unequally.
 #include <algorithm>
@@ -64,6 +64,16 @@ Matrix<float> make(const std::string& spectrum, std::size_t m, std::size_t n, st
     compose<double>(left.view(), s, right.view(), out.view());
     Matrix<float> a(m, n);
     std::copy_n(out.data(), m * n, a.data());
+    return a;
+  }
+  if (spectrum.starts_with("file:")) {
+    Matrix<float> a(m, n);
+    std::FILE* file = std::fopen(spectrum.c_str() + 5, "rb");
+    if (file == nullptr || std::fread(a.data(), sizeof(float), m * n, file) != m * n) {
+      std::fprintf(stderr, "svd_bench: cannot read %s\n", spectrum.c_str() + 5);
+      std::exit(2);
+    }
+    std::fclose(file);
     return a;
   }
   Matrix<float> a = normal<float>(m, n, 3);

@@ -105,6 +105,34 @@ Eigen symmetric_eigen(Matrix<double> a, EigenRange range) {
   return {std::move(t.diagonal), std::move(z)};
 }
 
+std::optional<Eigen> largest_eigen(Matrix<double> a, std::size_t count) {
+  assert(a.rows() == a.cols() && count <= a.rows());
+  if (count == 0) return Eigen{};
+  require_finite(a);
+  Tridiagonal t = tridiagonalise(a);
+  // Several relatively robust representations (Dhillon and Parlett 2004): O(n) a vector.
+  const int n = static_cast<int>(a.rows()), most = static_cast<int>(count);
+  const int first = n - most + 1;
+  t.beside.resize(a.rows());  // one more is workspace
+  std::vector<double> values(a.rows()), work(18 * a.rows());
+  std::vector<int> support(2 * count), integers(10 * a.rows());
+  const int size = static_cast<int>(work.size()), integer_size = static_cast<int>(integers.size());
+  Matrix<double> z(count, a.rows());
+  int found = 0, relative = 1, info = 0;
+  const double unused = 0;
+  dstemr_("V", "I", &n, t.diagonal.data(), t.beside.data(), &unused, &unused, &first, &n, &found,
+          values.data(), z.data(), &n, &most, support.data(), &relative, work.data(), &size,
+          integers.data(), &integer_size, &info, 1, 1);
+  if (info != 0 || found != most) return std::nullopt;
+  apply_reflectors(a, t, z.view());
+  values.resize(count);
+  std::reverse(values.begin(), values.end());  // LAPACK's order is ascending
+  for (std::size_t i = 0; i < count / 2; ++i) {
+    std::swap_ranges(z.row(i), z.row(i) + a.rows(), z.row(count - 1 - i));
+  }
+  return Eigen{std::move(values), std::move(z)};
+}
+
 std::vector<double> symmetric_eigenvalues(Matrix<double> a) {
   assert(a.rows() == a.cols());
   if (a.rows() == 0) return {};

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "linalg/matrix.h"
@@ -23,6 +24,10 @@ struct EigenRange {
 // Of `a` only the part on and above the diagonal is read. It takes twice the memory of `a` besides.
 // Throws Error for numbers that are not finite.
 Eigen symmetric_eigen(Matrix<double> a, EigenRange range = {});
+
+// The `count` largest values alone, with their vectors: the faster the fewer, and less exact in
+// their orthogonality (1e-13 n) than symmetric_eigen. None if LAPACK does not find them.
+std::optional<Eigen> largest_eigen(Matrix<double> a, std::size_t count);
 
 std::vector<double> symmetric_eigenvalues(Matrix<double> a);  // descending
 

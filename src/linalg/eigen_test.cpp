@@ -80,5 +80,33 @@ TEST(Eigen, EmptyAndNotFinite) {
   }
 }
 
+TEST(Eigen, TheLargestAlone) {
+  for (const std::size_t n : {1, 2, 30, 150}) {
+    const auto a = gaussian<double>(n, n + 5, 3);
+    Matrix<double> squares = product<double, double>(a.view(), false, a.view(), true);
+    const std::vector<double> all =
+        symmetric_eigenvalues(product<double, double>(a.view(), false, a.view(), true));
+    for (const std::size_t count : {std::size_t{1}, (n + 1) / 2, n}) {
+      Matrix<double> copy(n, n);
+      std::copy_n(squares.data(), n * n, copy.data());
+      const auto found = largest_eigen(std::move(copy), count);
+      ASSERT_TRUE(found);
+      ASSERT_EQ(found->values.size(), count);
+      for (std::size_t i = 0; i < count; ++i) {
+        EXPECT_NEAR(found->values[i], all[i], 1e-12 * all[0]);
+        for (std::size_t r = 0; r < n; ++r) {
+          double image = 0;
+          for (std::size_t c = 0; c < n; ++c) image += squares(r, c) * found->vectors(i, c);
+          EXPECT_NEAR(image, all[i] * found->vectors(i, r), 1e-11 * all[0]);
+        }
+      }
+      EXPECT_LT(max_difference(product<double, double>(found->vectors.view(), false,
+                                                       found->vectors.view(), true),
+                               identity(count)),
+                1e-11);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace merganser::test

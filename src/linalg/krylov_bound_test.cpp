@@ -135,11 +135,11 @@ TEST(KrylovBound, ComplementIsNeverLargerThanItsBound) {
 // The whole: the bound is never below the true excess, in f32, with spaces that are stopped early.
 TEST(KrylovBound, ExcessIsNeverBelowTheTruth) {
   std::size_t krylov = 0;
-  for (unsigned seed = 0; seed < 120; ++seed) {
-    const auto s = spectrum(320, seed);
+  for (unsigned seed = 0; seed < 90; ++seed) {
+    const auto s = spectrum(512, seed);
     const Matrix<double> wide = diagonal(s, seed);
-    Matrix<float> a(320, 320);
-    std::copy_n(wide.data(), 320 * 320, a.data());
+    Matrix<float> a(512, 512);
+    std::copy_n(wide.data(), 512 * 512, a.data());
     const std::size_t rank = 1 + seed * 7 % 30;
     const double excess = std::pow(10, -1 - static_cast<double>(seed % 4));
     const auto svd =
@@ -151,13 +151,13 @@ TEST(KrylovBound, ExcessIsNeverBelowTheTruth) {
     EXPECT_LE(svd.excess, excess);
     krylov += svd.way == SvdWay::krylov;
   }
-  EXPECT_GT(krylov, 50u);
+  EXPECT_GT(krylov, 25u);
 }
 
 // More equal values than a block has vectors: the space sees a part of them, and their vectors are
 // exact there. What is certified must not believe it.
 TEST(KrylovBound, EqualValuesAreNotMissed) {
-  std::vector<double> s(360, 0.01);
+  std::vector<double> s(540, 0.01);
   std::fill_n(s.begin(), 48, 1.0);
   for (unsigned seed = 0; seed < 8; ++seed) {
     const Matrix<double> a = diagonal(s, seed);

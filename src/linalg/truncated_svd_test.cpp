@@ -137,7 +137,7 @@ TYPED_TEST(TruncatedSvdOf, ShapesAndRanks) {
 
 TYPED_TEST(TruncatedSvdOf, SpectraOfAllKinds) {
   using T = TypeParam;
-  const std::size_t m = 500, n = 420;
+  const std::size_t m = 600, n = 520;
   std::vector<std::pair<std::string, Matrix<T>>> matrices;
   matrices.emplace_back("flat", gaussian<T>(m, n, 1));
   matrices.emplace_back("low rank and noise", noisy<T>(m, n, 20, 0.5, 2));
@@ -158,7 +158,7 @@ TYPED_TEST(TruncatedSvdOf, SpectraOfAllKinds) {
   for (const auto& [name, a] : matrices) {
     const Reference exact{lapack_svd(widened(a)).s};
     for (const std::size_t rank : {1, 20, 32}) {
-      for (const double excess : {1e-2, 1e-4}) {
+      for (const double excess : {1e-2, 1e-3}) {
         SCOPED_TRACE(name + ", rank " + std::to_string(rank) + ", " + std::to_string(excess));
         const TruncatedOptions options{.rank = rank, .excess = excess, .seed = rank};
         check(a, options, truncated_svd<T>(a.view(), options), exact);
@@ -180,12 +180,11 @@ TYPED_TEST(TruncatedSvdOf, TinyAndHugeScales) {
 TYPED_TEST(TruncatedSvdOf, LowRanksAreNoticed) {
   using T = TypeParam;
   for (const std::size_t rank : {1, 8, 30}) {
-    const auto left = gaussian<T>(600, rank, 1), right = gaussian<T>(rank, 500, 2);
-    Matrix<T> a(600, 500);
+    const auto left = gaussian<T>(600, rank, 1), right = gaussian<T>(rank, 520, 2);
+    Matrix<T> a(600, 520);
     multiply<T>(1, left.view(), Transposed::no, right.view(), Transposed::no, 0, a.view());
     const auto svd = checked<T>(a, {.rank = 32, .leading = 1});
     EXPECT_EQ(svd.s.size(), rank);
-    EXPECT_EQ(svd.way, SvdWay::factors);
     EXPECT_LT(svd.residual, 1e-6);
     EXPECT_EQ(svd.excess, 0);
   }
@@ -207,7 +206,7 @@ TYPED_TEST(TruncatedSvdOf, RouterValuesAreExactWhereThereIsAGap) {
   using T = TypeParam;
   std::size_t resolved = 0;
   for (unsigned seed = 0; seed < 6; ++seed) {
-    const auto a = noisy<T>(500, 600, 24, 0.5, 10 * seed);
+    const auto a = noisy<T>(520, 600, 24, 0.5, 10 * seed);
     const Svd<double> exact = lapack_svd(widened(a));
     for (const std::size_t g : {1, 2, 4, 8}) {
       const double gap = (exact.s[g - 1] - exact.s[g]) / exact.s[g - 1];
