@@ -11,6 +11,7 @@
 #include "linalg/eigen.h"
 #include "linalg/gram.h"
 #include "linalg/krylov_svd.h"
+#include "linalg/low_rank.h"
 #include "linalg/multiply.h"
 #include "linalg/qr.h"
 #include "linalg/svd.h"
@@ -44,7 +45,10 @@ void finish(TruncatedSvd<T>& svd, const TruncatedOptions& options, double energy
   const std::size_t g = options.leading;
   if (g > 0 && g < svd.s.size()) svd.leading_gap = (svd.s[g - 1] - svd.s[g]) / svd.s[g - 1];
   if (g > 0 && g == svd.s.size()) svd.leading_gap = 1;  // overwritten where more is known
-  const std::size_t k = std::min(options.rank, svd.s.size());
+  std::size_t k = std::min(options.rank, svd.s.size());
+  // Directions that errors of this size alone could have made (low_rank.h).
+  const double least = noise_level(options.element_error, svd.ut.cols(), svd.vt.cols());
+  while (k > 0 && !(svd.s[k - 1] > least)) --k;
   svd.s.resize(k);
   svd.ut.keep_rows(k);
   svd.vt.keep_rows(k);

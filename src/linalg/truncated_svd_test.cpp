@@ -190,6 +190,16 @@ TYPED_TEST(TruncatedSvdOf, LowRanksAreNoticed) {
   }
 }
 
+TYPED_TEST(TruncatedSvdOf, ErrorsOfTheElementsAreNoDirections) {
+  using T = TypeParam;
+  for (const std::size_t n : {120, 400, 600}) {
+    const auto a = noisy<T>(n + 20, n, 12, 0.01, 7);
+    const auto svd = truncated_svd<T>(a.view(), {.rank = 20, .element_error = 0.01});
+    EXPECT_EQ(svd.s.size(), 12u) << n << " " << name_of(svd.way);
+    EXPECT_EQ(truncated_svd<T>(a.view(), {.rank = 20}).s.size(), 20u);
+  }
+}
+
 TYPED_TEST(TruncatedSvdOf, KrylovSpacesAreUsed) {
   using T = TypeParam;
   const auto a = noisy<T>(900, 800, 16, 0.5, 5);
