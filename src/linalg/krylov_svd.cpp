@@ -78,6 +78,7 @@ class Search {
       if (enough()) return result();
       // Where a gap helps, the bound improves by a factor with each block; else hardly.
       check = basis_.size() + (flat_ ? basis_.size() / 4 : basis_.size() / 16);
+      if (!options_.certify) check = basis_.size();  // settled() goes by every step's gain
     }
     return std::nullopt;
   }
@@ -148,11 +149,15 @@ class Search {
     return best > 0 ? std::sqrt((1 - found) / best) - 1 : std::numeric_limits<double>::infinity();
   }
 
-  // What certified() would give to first order, if what is outside of the space is hardly larger
-  // than the values in its midst.
+  // What is outside of the space is hardly larger than the values in its midst.
+  double likely_least() const {
+    return std::min(least_, ritz_.values[(options_.rank + basis_.size()) / 2]);
+  }
+
+  // What certified() would give to first order with the likely rest.
   double estimate() const {
     const std::size_t k = options_.rank;
-    const double least = std::min(least_, ritz_.values[(k + basis_.size()) / 2]);
+    const double least = likely_least();
     double top = 0;
     for (std::size_t i = 0; i < k; ++i) {
       const double gap = std::max(ritz_.values[i] - least, 1e-3 * ritz_.values[i]);
@@ -171,9 +176,10 @@ class Search {
   }
 
   bool enough() {
+    remember();
     if (!(estimate() <= options_.excess)) return false;  // not worth certifying
     excess_ = certified();
-    if (!(excess_ <= options_.excess)) {
+    if (!(excess_ <= options_.excess) && (options_.certify || !std::isfinite(least_))) {
       ComplementBound<T> complement(a_, basis_, options_.seed, steps_);
       const double wanted = ritz_.values[options_.rank - 1];
       double tried = least_, before = least_;
@@ -190,30 +196,50 @@ class Search {
       }
     }
     flat_ = least_ > 0.9 * ritz_.values[options_.rank - 1];
-    return excess_ <= options_.excess && leading_done();
+    if (excess_ <= options_.excess) return leading_done(least_);
+    return !options_.certify && settled() && leading_done(likely_least());
+  }
+
+  void remember() {
+    double found = 0;
+    for (std::size_t i = 0; i < options_.rank; ++i) found += std::max(0.0, ritz_.values[i]);
+    before_last_ = last_gain_;
+    last_gain_ = found - found_;
+    found_ = found;
+    ++remembered_;
+  }
+
+  // Whether the gains of the last blocks, going on to fall as they did, come to less than what is
+  // asked, twice over.
+  bool settled() const {
+    if (remembered_ < 3) return false;
+    const double ratio = before_last_ > 0 ? std::clamp(last_gain_ / before_last_, 0.25, 0.9) : 0.9;
+    const double coming = 2 * std::max(0.0, last_gain_) * ratio / (1 - ratio);
+    const double best = 1 - found_ - coming;
+    return best > 0 && std::sqrt((1 - found_) / best) - 1 <= options_.excess;
   }
 
   // At most so large is the eigenvalue of B that belongs to value i, to first order
   // (krylov_bound.h) or by the residual alone.
-  double raised(std::size_t i) const {
+  double raised(std::size_t i, double least) const {
     const double value = std::max(0.0, ritz_.values[i]), square = std::max(0.0, coupling_(i, i));
     double more = std::sqrt(square);
-    if (least_ < value) more = std::min(more, square / (value - least_));
+    if (least < value) more = std::min(more, square / (value - least));
     return value + more;
   }
 
   // Davis and Kahan: the sine of the angle is at most |R| / gap, on the squares.
-  bool leading_done() {
+  bool leading_done(double least) {
     const std::size_t g = options_.leading;
     if (g == 0) return true;
     double squares = 0;
     for (std::size_t i = 0; i < g; ++i) squares += std::max(0.0, coupling_(i, i));
     const double inside = std::sqrt(std::max(0.0, ritz_.values[g - 1]));
-    const double outside = std::sqrt(std::max(0.0, ritz_.values[g])), above = raised(g);
+    const double outside = std::sqrt(std::max(0.0, ritz_.values[g])), above = raised(g, least);
     leading_resolved_ = inside - std::sqrt(above) > kLeadingGap * inside &&
                         std::sqrt(squares) < kLeadingAngle * (inside * inside - above);
     // Nothing is asked where the gap is smaller than that, as far as is known.
-    const double most = std::sqrt(raised(g - 1));
+    const double most = std::sqrt(raised(g - 1, least));
     return leading_resolved_ || most - outside <= kLeadingGap * most;
   }
 
@@ -286,6 +312,8 @@ class Search {
   double least_ =
       std::numeric_limits<double>::infinity();  // what the complement's values are below
   double excess_ = 0;
+  double found_ = 0, last_gain_ = 0, before_last_ = 0;  // of the wanted values' sum
+  std::size_t remembered_ = 0;
   bool leading_resolved_ = false;
   bool flat_ = false;  // what is outside of the space may be as large as what is wanted
   std::size_t steps_ = 0;

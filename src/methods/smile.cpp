@@ -90,6 +90,11 @@ const Descriptor smile = {
           .fallback = Value{1e-3},
           .low = 0,
           .high = 1},
+         {.name = "svd_certify",
+          .summary = "Go on until svd_tolerance is proven; by default an estimate of it is enough, "
+                     "and what is proven is recorded.",
+          .type = ParameterType::flag,
+          .fallback = Value{false}},
          {.name = "routing",
           .summary = "What the router's vectors are of: the difference, or the fine-tuned weight.",
           .type = ParameterType::choice,

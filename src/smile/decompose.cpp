@@ -233,6 +233,7 @@ class Decomposition {
     options.rank = static_cast<std::size_t>(std::min(rank, module.full_rank()));
     options.leading = static_cast<std::size_t>(std::min(module.router_rank, rank));
     options.excess = module.tolerance;
+    options.certify = module.certify;
     options.seed = plan_.recipe.seed;
     return options;
   }

@@ -120,6 +120,7 @@ class Finder {
     found_.layout = layout;
     take_ranks(module, settings, job);
     module.tolerance = settings.number("svd_tolerance");
+    module.certify = settings.flag("svd_certify");
     module.route_by_weight = settings.choice("routing") == "weight";
     module.unit_vectors = settings.choice("unchanged") == "unit_vectors";
     found_.modules.push_back(std::move(module));

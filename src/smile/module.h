@@ -34,6 +34,7 @@ struct SmileModule {
   std::uint64_t total_rank() const;  // of all experts
   std::uint64_t per_token = 1;
   double tolerance = 0;  // of the experts' error beyond the best possible, relative
+  bool certify = false;  // the tolerance has to be proven
   bool route_by_weight = false;
   bool unit_vectors = false;  // router of an expert that equals the base
 
