@@ -47,6 +47,7 @@ check-all: test  ## test, and Clang, more sanitizers, fuzz corpora, the slow com
 	done
 	@scripts/build.sh fuzz
 	@scripts/fuzz.sh
+	@tests/setup_venv.sh --oracle && tests/setup_fusion_bench.sh
 	@ORACLE=$${ORACLE:-1} MERGANSER_RECIPES=$${MERGANSER_RECIPES:-800} scripts/run_pytest.sh
 
 fuzz:  ## feeds each parser mutated inputs for SECONDS_EACH (600) under sanitizers; needs Clang
