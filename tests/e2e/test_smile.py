@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -463,6 +465,34 @@ def test_resumed(made, tmp_path, troubled_io, parameters):
     report = json.loads(program.succeed("merge", tmp_path / "out.yml", out, "--resume", "--json"))
     assert report["resumed_tensors"] == len(names)
     assert snapshot(out) == wanted and not hidden(out.parent)
+
+
+@pytest.mark.parametrize("full_after", [0, 300, 5000, 20_000])
+def test_a_full_disk(three, tmp_path, troubled_io, full_after):
+    """Also while factors are put aside."""
+    recipe = {"merge_method": "smile", "base_model": str(three[0]), "models": models(*three[1:])}
+    path, out = write_recipe(tmp_path / "r.yml", recipe), tmp_path / "out"
+    line = program.fail("merge", path, out, env=troubled_io(full_after=full_after))
+    assert "space" in line and not out.exists() and not hidden(tmp_path)
+    program.succeed("merge", path, out)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_while_decomposing(three, tmp_path, troubled_io, how):
+    recipe = {"merge_method": "smile", "base_model": str(three[0]), "models": models(*three[1:])}
+    path, out = write_recipe(tmp_path / "r.yml", recipe), tmp_path / "out"
+    process = program.start("merge", path, out, env=troubled_io(sleep_us=50_000))
+    deadline = time.monotonic() + 60
+    while not [p for p in hidden(tmp_path) if p.is_dir()] and time.monotonic() < deadline:
+        time.sleep(0.002)
+    time.sleep(0.3)
+    process.send_signal(how)
+    outcome = program.finish(process)
+    assert outcome.code != 0 and not out.exists()
+    if how == signal.SIGINT:
+        assert outcome.err.startswith("interrupted: nothing was written") and not hidden(tmp_path)
+    program.succeed("merge", path, out, "--resume")
+    assert not hidden(tmp_path)
 
 
 def test_plan_tells_it(three, tmp_path):
