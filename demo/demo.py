@@ -76,6 +76,7 @@ def main():
         rows.append(row)
         if method in merges.SWITCHED:
             rows.append(switched_row(options.merganser, method, result, specialists, scale))
+    rows += mixture_rows(options.merganser, work, specialists, scale)
     finish(work, rows, options.merganser, best)
 
 
@@ -87,6 +88,23 @@ def switched_row(program, method, result, specialists, scale):
         merges.materialise(program, result["folder"], folder.name, out)
         accuracies[task] = scale.evaluator.accuracies(out, "test")[task]
     return scale.row_of(f"{method}, each task by its mask", accuracies)
+
+
+def mixture_rows(program, work, specialists, scale):
+    """SMILE as it is used, and with each task's expert in every layer, so that
+    what is then missing is what ranks and the other tensors cost."""
+    names = [f"../specialists/{folder.name}" for folder in specialists.values()]
+    rows = []
+    for name, recipe in merges.mixtures(merges.names(program), "../base", *names).items():
+        say(f"testing {name}")
+        stem = name.replace(", rest: ", "-").replace(" ", "-")
+        out = work / "merges" / stem
+        cost = merges.run(program, recipe, work / "recipes" / f"{stem}.yml", out)
+        for oracle in (False, True):
+            accuracies = scale.evaluator.mixture_accuracies(out, "test", oracle)
+            rows.append(scale.row_of(name + (", oracle" if oracle else ""), accuracies))
+        rows[-2].seconds, rows[-2].peak_bytes = cost["seconds"], cost["peak_bytes"]
+    return rows
 
 
 def folder_name(task):
@@ -200,6 +218,8 @@ def finish(work, rows, program, best):
         "Coefficients were chosen on validation rows, by the lesser of the two gains.",
         "peak: peak resident memory of the merge process (ru_maxrss); it counts the pages of"
         " mapped input files.",
+        "smile: a mixture of so many times the base's parameters, and no candidate for *; oracle: each"
+        " task with its own expert in every layer.",
         f"* best by validation: {best}, which "
         + (f"keeps at least {KEEP}" if kept_all else f"does NOT keep {KEEP}")
         + f" of the gain on each task ({gains}).",

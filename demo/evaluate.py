@@ -3,6 +3,7 @@
 import encoder
 import heads
 import kept
+import mixture
 
 
 class Evaluator:
@@ -24,10 +25,25 @@ class Evaluator:
         found = self.notes.get(key)
         if found is None:
             model = encoder.load(folder)
-            found = {}
-            for task, splits in self.data.items():
-                rows = splits[split]
-                vectors = encoder.embed(model, rows.ids)
-                found[task] = heads.accuracy(self.heads[task], vectors, rows.labels)
+            found = {task: self._accuracy(model, task, split) for task in self.data}
             self.notes.put(key, found)
         return found
+
+    def mixture_accuracies(self, folder, split, oracle):
+        """The same of a mixture. Its routers choose the experts, or each task has its own throughout:
+        the experts are in the order of the tasks."""
+        digest = kept.file_digest(folder / encoder.WEIGHTS)
+        key = f"{split}/{self.context}/{kept.fingerprint(mixture, oracle)}/{digest}"
+        found = self.notes.get(key)
+        if found is None:
+            found = {}
+            model = None if oracle else mixture.load(folder)
+            for expert, task in enumerate(self.data):
+                found[task] = self._accuracy(model or mixture.load(folder, expert), task, split)
+            self.notes.put(key, found)
+        return found
+
+    def _accuracy(self, model, task, split):
+        rows = self.data[task][split]
+        vectors = encoder.embed(model, rows.ids)
+        return heads.accuracy(self.heads[task], vectors, rows.labels)

@@ -107,6 +107,22 @@ def candidates(methods, base, first, second):
     return {name: rows for name, rows in grid.items() if name.split(",")[0] in methods}
 
 
+# SMILE's outputs are no candidates: mixtures, of so many times the base's parameters.
+BUDGETS = (1.1, 1.5, 2.5)
+
+
+def mixtures(methods, base, *models):
+    """{name: recipe} of SMILE by size, and by what becomes of the tensors without experts."""
+    if "smile" not in methods:
+        return {}
+    return {
+        f"smile {budget}x, rest: {rest}": {
+            "merge_method": "smile", "base_model": base,
+            "models": [{"model": name} for name in models],
+            "parameters": {"parameter_budget": budget, "rest": rest},
+        } for rest in ("base", "average") for budget in BUDGETS}
+
+
 # Their outputs hold a mask for each task: materialise() makes the task's own checkpoint.
 SWITCHED = ("consensus", "emr")
 

@@ -1,0 +1,62 @@
+"""SMILE's mixtures (docs/smile.md), read from what merganser writes: the encoder, and beside each of
+its linear layers experts of low rank that a router chooses between for each token.
+
+transformers loads these folders by itself, with the code that lies in them; here the layer is written
+out once more, so that the demo needs no transformers and shows how little there is to it.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import nn
+
+import encoder
+
+
+class Mixture(nn.Module):
+    """y = W x + b + sum of w_e (U_e (S V^T)_e x + bias_e) over the chosen experts e."""
+
+    def __init__(self, linear, spec, parts, per_token, shared):
+        super().__init__()
+        self.linear, self.shared, self.per_token = linear, shared, per_token
+        self.experts = len(spec["ranks"])
+        # The expert that each row of smile_in and smile_out belongs to.
+        self.owners = torch.repeat_interleave(torch.arange(self.experts), torch.tensor(spec["ranks"]))
+        for name in ("router", "in", "out", "bias"):
+            self.register_buffer(f"smile_{name}", parts.get(name))
+
+    def weights(self, x):
+        """Of each expert, for each token: [..., experts]."""
+        if self.shared["expert"] is not None:
+            chosen = torch.tensor(self.shared["expert"])
+            return nn.functional.one_hot(chosen, self.experts).to(x.dtype).expand(*x.shape[:-1], -1)
+        lengths = (x @ self.smile_router.T).unflatten(-1, (self.experts, -1)).norm(dim=-1)
+        top = lengths.topk(self.per_token, dim=-1)
+        return torch.zeros_like(lengths).scatter(-1, top.indices, top.values.softmax(-1))
+
+    def forward(self, x):
+        y, weights = self.linear(x), self.weights(x)
+        if self.smile_in is not None:
+            y = y + (x @ self.smile_in.T * weights[..., self.owners]) @ self.smile_out
+        if self.smile_bias is not None:
+            y = y + weights @ self.smile_bias
+        return y
+
+
+def load(folder, expert=None):
+    """The mixture in a folder; with a number, that expert takes every token in every layer."""
+    model = encoder.load(folder)  # the base's weights, under the base's names
+    smile = json.loads((Path(folder) / "config.json").read_text())["smile"]
+    shared = {"expert": expert}
+    with safe_open(str(Path(folder) / encoder.WEIGHTS), "pt") as file:
+        stored = set(file.keys())
+        for name, spec in smile["modules"].items():
+            parts = {part: file.get_tensor(f"{name}.smile_{part}").float()
+                     for part in ("router", "in", "out", "bias") if f"{name}.smile_{part}" in stored}
+            per_token = spec.get("num_experts_per_tok", smile["num_experts_per_tok"])
+            mixture = Mixture(model.get_submodule(name), spec, parts, per_token, shared)
+            parent, _, last = name.rpartition(".")
+            setattr(model.get_submodule(parent), last, mixture)
+    return model.eval()
