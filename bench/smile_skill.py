@@ -277,7 +277,7 @@ class Bench:
         shown, model = self.chosen(kind, "task_arithmetic", models, grid)
         merged(f"task_arithmetic, {shown}", model)
         grid = [(f"λ {scale}, density {density}", 1.0, {"lambda": scale, "density": density})
-                for density in (0.2, 0.5, 0.8) for scale in (0.6, 0.8, 1.0, 1.3)]
+                for density in (0.2, 0.5, 0.8, 1.0) for scale in (0.4, 0.6, 0.8, 1.0)]
         shown, model = self.chosen(kind, "ties", models, grid)
         merged(f"ties, {shown}", model)
         # An adapter on linear layers leaves nothing else to average.
@@ -352,13 +352,15 @@ class Bench:
             name = "1.5x" + (", own norms" if own_norms else "")
             name += f", embedding of rank {rank}" if rank else ""
             with_own(name, model, size + own_norms * norms_size + rank * extra, own_norms, rank)
-        # The same parameters with one rank for all layers.
-        for rank in range(64, 0, -1):
-            model, size = self.smile("full-smile-one-rank", models, rank_of_expert=rank,
-                                     rank_of_router=router)
-            if size <= 1.5:
-                break
-        with_own(f"rank_of_expert {rank} in all layers", model, size, False, 0)
+        # The same parameters with one rank, and with one share of the squared norm, for all layers.
+        for parameter, values in (("rank_of_expert", range(64, 0, -1)),
+                                  ("energy", [share / 100 for share in range(60, 0, -2)])):
+            for value in values:
+                model, size = self.smile("full-smile-alike", models, rank_of_router=router,
+                                         **{parameter: value})
+                if size <= 1.5:
+                    break
+            with_own(f"{parameter} {value} in all layers", model, size, False, 0)
         return rows
 
     def routers(self, groups):
