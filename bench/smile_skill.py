@@ -26,6 +26,8 @@ import sys
 import time
 import warnings
 
+from skill_table import Row, markdown, table
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 TASKS = ("shakespeare", "inaugural")
@@ -80,55 +82,6 @@ def quiet():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     warnings.simplefilter("ignore", FutureWarning)  # of PEFT, in transformers
-
-
-class Row:
-    """A model's losses, block by block, on each text; gains against the ends of the group."""
-
-    def __init__(self, name, size, losses, ends=None):
-        self.name, self.size, self.losses = name, size, losses
-        self.ends = ends  # task -> (losses of the base, losses of the fine-tune)
-
-    def gain(self, task):
-        """(base - x) / (base - fine-tune), and its error: of a ratio of means over the same blocks."""
-        base, tune = self.ends[task]
-        above, below = base - self.losses[task], base - tune
-        gain = (above.mean() / below.mean()).item()
-        left = above - gain * below
-        return gain, (left.std() / math.sqrt(len(left)) / below.mean()).item()
-
-    def cells(self):
-        yield self.name
-        yield "" if self.size is None else f"{self.size:.2f}"
-        for task in TASKS:
-            if task not in self.losses:
-                yield from ("", "")
-                continue
-            losses = self.losses[task]
-            yield f"{losses.mean():.3f} ± {losses.std() / math.sqrt(len(losses)):.3f}"
-            gain, error = self.gain(task)
-            yield f"{gain:.2f} ± {error:.2f}"
-
-
-def table(rows):
-    header = ["model", "size"]
-    for task in TASKS:
-        header += [f"{task}, nats", "gain"]
-    return markdown([header, *(list(row.cells()) for row in rows)], left=1)
-
-
-def markdown(lines, left):
-    """The first `left` columns to the left, the others to the right."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-
-    def joined(line):
-        cells = [cell.ljust(width) if i < left else cell.rjust(width)
-                 for i, (cell, width) in enumerate(zip(line, widths))]
-        return "| " + " | ".join(cells) + " |"
-
-    rule = ["-" * (width + 2) if i < left else "-" * (width + 1) + ":"
-            for i, width in enumerate(widths)]
-    return "\n".join([joined(lines[0]), "|" + "|".join(rule) + "|", *map(joined, lines[1:])])
 
 
 class Bench:
@@ -364,22 +317,33 @@ class Bench:
         return rows
 
     def routers(self, groups):
-        """With the differences whole, so that nothing but the router's rank differs."""
+        """With the differences whole, so that nothing but the router differs."""
+        import torch
+
         lines = [["fine-tunes", "router", *(f"{task}, right" for task in TASKS),
                   *(f"{task}, nats" for task in TASKS)]]
+
+        def measured(kind, name, model):
+            right, loss = [], []
+            for task in TASKS:
+                with model.count_routes() as counts:
+                    loss.append(f"{losses(model, self.test[task]).mean():.3f}")
+                total = counts.total()
+                right.append(f"{100 * total[TASKS.index(task)] / total.sum():.0f} %")
+            lines.append([kind, name, *right, *loss])
+
         for kind, models in groups.items():
             for rank, routing in ((1, "difference"), (4, "difference"), (8, "difference"),
-                                  (32, "difference"), (64, "difference"), (8, "weight")):
+                                  (32, "difference"), (8, "weight")):
                 say(f"{kind}: routers of rank {rank}, of the {routing}")
                 model, _ = self.smile("routers", models, rank_of_expert=-1, rank_of_router=rank,
                                       routing=routing)
-                right, loss = [], []
-                for task in TASKS:
-                    with model.count_routes() as counts:
-                        loss.append(f"{losses(model, self.test[task]).mean():.3f}")
-                    total = counts.total()
-                    right.append(f"{100 * total[TASKS.index(task)] / total.sum():.0f} %")
-                lines.append([kind, f"{rank}, of the {routing}", *right, *loss])
+                measured(kind, f"{rank}, of the {routing}", model)
+            # By hand: rows of S V^T, so that r is the length of what the expert adds, |U S V^T x|.
+            scaled, _ = self.smile("scaled", models, rank_of_expert=8, rank_of_router=8)
+            for name, layer in model.smile_layers.items():
+                layer.smile_router = torch.nn.Parameter(scaled.smile_layers[name].smile_in)
+            measured(kind, "8, weighted by S", model)
         return markdown(lines, left=2)
 
 

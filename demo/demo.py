@@ -100,10 +100,11 @@ def mixture_rows(program, work, specialists, scale):
         stem = name.replace(", rest: ", "-").replace(" ", "-")
         out = work / "merges" / stem
         cost = merges.run(program, recipe, work / "recipes" / f"{stem}.yml", out)
-        for oracle in (False, True):
-            accuracies = scale.evaluator.mixture_accuracies(out, "test", oracle)
-            rows.append(scale.row_of(name + (", oracle" if oracle else ""), accuracies))
-        rows[-2].seconds, rows[-2].peak_bytes = cost["seconds"], cost["peak_bytes"]
+        found = scale.evaluator.mixture_accuracies(out, "test")
+        own = "/".join(f"{100 * share:.0f}" for share in found["own"].values())
+        routed = scale.row_of(name, found["routed"], f"own expert {own} %")
+        routed.seconds, routed.peak_bytes = cost["seconds"], cost["peak_bytes"]
+        rows += [routed, scale.row_of(name + ", oracle", found["oracle"])]
     return rows
 
 
@@ -218,8 +219,9 @@ def finish(work, rows, program, best):
         "Coefficients were chosen on validation rows, by the lesser of the two gains.",
         "peak: peak resident memory of the merge process (ru_maxrss); it counts the pages of"
         " mapped input files.",
-        "smile: a mixture of so many times the base's parameters, and no candidate for *; oracle: each"
-        " task with its own expert in every layer.",
+        "smile: a mixture of so many times the base's parameters, and no candidate for *; own"
+        " expert: the share of the routers' choices that are the task's own; oracle: that one in every"
+        " layer.",
         f"* best by validation: {best}, which "
         + (f"keeps at least {KEEP}" if kept_all else f"does NOT keep {KEEP}")
         + f" of the gain on each task ({gains}).",

@@ -29,17 +29,22 @@ class Evaluator:
             self.notes.put(key, found)
         return found
 
-    def mixture_accuracies(self, folder, split, oracle):
-        """The same of a mixture. Its routers choose the experts, or each task has its own throughout:
-        the experts are in the order of the tasks."""
+    def mixture_accuracies(self, folder, split):
+        """Of a mixture: accuracies as the routers choose; the share of their choices that are the
+        task's own expert; accuracies with that expert throughout. The experts are in the order of the
+        tasks."""
         digest = kept.file_digest(folder / encoder.WEIGHTS)
-        key = f"{split}/{self.context}/{kept.fingerprint(mixture, oracle)}/{digest}"
+        key = f"mixture/{split}/{self.context}/{kept.fingerprint(mixture)}/{digest}"
         found = self.notes.get(key)
         if found is None:
-            found = {}
-            model = None if oracle else mixture.load(folder)
+            found = {"routed": {}, "own": {}, "oracle": {}}
             for expert, task in enumerate(self.data):
-                found[task] = self._accuracy(model or mixture.load(folder, expert), task, split)
+                model = mixture.load(folder)
+                found["routed"][task] = self._accuracy(model, task, split)
+                choices = model.shared["choices"]
+                found["own"][task] = (choices[expert] / choices.sum()).item()
+                model = mixture.load(folder, expert)
+                found["oracle"][task] = self._accuracy(model, task, split)
             self.notes.put(key, found)
         return found
 

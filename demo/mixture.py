@@ -28,12 +28,13 @@ class Mixture(nn.Module):
             self.register_buffer(f"smile_{name}", parts.get(name))
 
     def weights(self, x):
-        """Of each expert, for each token: [..., experts]."""
+        """Of each expert, for each token, as chosen by the routers or from outside: [..., experts]."""
         if self.shared["expert"] is not None:
             chosen = torch.tensor(self.shared["expert"])
             return nn.functional.one_hot(chosen, self.experts).to(x.dtype).expand(*x.shape[:-1], -1)
         lengths = (x @ self.smile_router.T).unflatten(-1, (self.experts, -1)).norm(dim=-1)
         top = lengths.topk(self.per_token, dim=-1)
+        self.shared["choices"] += torch.bincount(top.indices.flatten(), minlength=self.experts)
         return torch.zeros_like(lengths).scatter(-1, top.indices, top.values.softmax(-1))
 
     def forward(self, x):
@@ -46,10 +47,11 @@ class Mixture(nn.Module):
 
 
 def load(folder, expert=None):
-    """The mixture in a folder; with a number, that expert takes every token in every layer."""
+    """The mixture in a folder; with a number, that expert takes every token in every layer. Its
+    `shared["choices"]` counts what the routers choose, over all layers."""
     model = encoder.load(folder)  # the base's weights, under the base's names
     smile = json.loads((Path(folder) / "config.json").read_text())["smile"]
-    shared = {"expert": expert}
+    shared = {"expert": expert, "choices": torch.zeros(smile["num_experts"], dtype=torch.long)}
     with safe_open(str(Path(folder) / encoder.WEIGHTS), "pt") as file:
         stored = set(file.keys())
         for name, spec in smile["modules"].items():
@@ -59,4 +61,5 @@ def load(folder, expert=None):
             mixture = Mixture(model.get_submodule(name), spec, parts, per_token, shared)
             parent, _, last = name.rpartition(".")
             setattr(model.get_submodule(parent), last, mixture)
+    model.shared = shared
     return model.eval()
