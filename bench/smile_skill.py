@@ -17,6 +17,7 @@ what routing costs.
 """
 
 import argparse
+import bisect
 import json
 import math
 import os
@@ -306,14 +307,15 @@ class Bench:
             name += f", embedding of rank {rank}" if rank else ""
             with_own(name, model, size + own_norms * norms_size + rank * extra, own_norms, rank)
         # The same parameters with one rank, and with one share of the squared norm, for all layers.
-        for parameter, values in (("rank_of_expert", range(64, 0, -1)),
-                                  ("energy", [share / 100 for share in range(60, 0, -2)])):
-            for value in values:
-                model, size = self.smile("full-smile-alike", models, rank_of_router=router,
-                                         **{parameter: value})
-                if size <= 1.5:
-                    break
-            with_own(f"{parameter} {value} in all layers", model, size, False, 0)
+        for parameter, values in (("rank_of_expert", range(1, 65)),
+                                  ("energy", [share / 100 for share in range(2, 100, 2)])):
+
+            def made(value):
+                return self.smile("full-smile-alike", models, rank_of_router=router,
+                                  **{parameter: value})
+
+            over = bisect.bisect_right(values, 1.5, key=lambda value: made(value)[1])
+            with_own(f"{parameter} {values[over - 1]} in all layers", *made(values[over - 1]), False, 0)
         return rows
 
     def routers(self, groups):
