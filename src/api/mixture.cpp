@@ -46,7 +46,7 @@ void add_expert_notes(std::vector<std::string>& notes, const Prepared& prepared,
       const SmileModule& module = mixture.modules.modules[m];
       const Expert& expert = experts.of_module[m][e];
       if (!module.dense) left += std::pow(expert.residual(module.ranks[e]), 2) * expert.energy;
-      if (!expert.router_resolved) ++unsure;
+      if (expert.changed && !expert.router_resolved) ++unsure;
     }
     const PlanModel& model = mixture.plan.models[mixture.modules.models[e]];
     const double weights = experts.weights[e], carried = weights + experts.biases[e];

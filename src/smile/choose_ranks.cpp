@@ -33,10 +33,19 @@ void spread(SmileModules& modules, const Experts& experts) {
   }
 }
 
-}  // namespace
+// From k = m n / (m + n) on, the differences themselves are smaller than their factors, and exact.
+void take_whole(SmileModules& modules) {
+  for (SmileModule& module : modules.modules) {
+    const std::uint64_t whole = module.experts.size() * module.out * module.in;
+    // Weights that lie [in, out] would have to be put aside turned.
+    if (module.rank_limit == 0 || module.transposed) continue;
+    if (module.total_rank() * triple_parameters(module) <= whole) continue;
+    module.dense = true;
+    std::ranges::fill(module.ranks, 0);
+  }
+}
 
-void choose_ranks(SmileModules& modules, const Experts& experts) {
-  if (modules.budget) return spread(modules, experts);
+void by_energy(SmileModules& modules, const Experts& experts) {
   for (std::size_t m = 0; m < modules.modules.size(); ++m) {
     SmileModule& module = modules.modules[m];
     if (!module.energy) continue;
@@ -44,6 +53,18 @@ void choose_ranks(SmileModules& modules, const Experts& experts) {
       module.ranks[e] = rank_by_energy(experts.of_module[m][e], *module.energy);
     }
   }
+}
+
+}  // namespace
+
+void choose_ranks(SmileModules& modules, const Experts& experts) {
+  if (modules.budget) {
+    spread(modules, experts);
+  } else {
+    by_energy(modules, experts);
+  }
+  take_whole(modules);
+  modules.ranks_known = true;
 }
 
 }  // namespace merganser

@@ -37,6 +37,22 @@ TEST(ChooseRanks, FewestTriplesThatHoldTheEnergy) {
                         expert({2, 1}, 10)}};  // more lies beyond what was looked at
   choose_ranks(modules, experts);
   EXPECT_THAT(modules.modules[0].ranks, ElementsAre(1, 4, 0, 2));
+  EXPECT_FALSE(modules.modules[0].dense);
+}
+
+TEST(ChooseRanks, WholeDifferencesWhereTheyAreSmaller) {
+  SmileModules modules;
+  modules.modules = {module(4, 4, 2), module(4, 4, 2)};  // 16 parameters, 8 a triple
+  for (SmileModule& each : modules.modules) each.energy = 1;
+  modules.modules[1].transposed = true;
+  const std::vector<Expert> experts_of = {expert({3, 2, 1}), expert({3, 2})};
+  Experts experts;
+  experts.of_module = {experts_of, experts_of};
+  choose_ranks(modules, experts);
+  EXPECT_TRUE(modules.modules[0].dense);
+  EXPECT_THAT(modules.modules[0].ranks, ElementsAre(0, 0));
+  EXPECT_FALSE(modules.modules[1].dense);
+  EXPECT_THAT(modules.modules[1].ranks, ElementsAre(3, 2));
 }
 
 TEST(ChooseRanks, ABudgetForAllLayers) {
@@ -47,6 +63,7 @@ TEST(ChooseRanks, ABudgetForAllLayers) {
   experts.of_module = {{expert({3, 1}), expert({2})}, {expert({4, 2}), expert({1})}};
   // Routers take 2 * 4 + 2 * 6 = 20. By square and cost: 9/8, 16/16, 4/8, 4/16, 1/8, 1/16.
   const auto ranks_within = [&](std::uint64_t room) {
+    for (SmileModule& each : modules.modules) each.dense = false;
     modules.budget = static_cast<double>(76 + 20 + room) / 76;
     EXPECT_EQ(factor_parameters(modules), room);
     choose_ranks(modules, experts);

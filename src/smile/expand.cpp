@@ -77,9 +77,12 @@ std::string parameters_note(const Plan& plan, const Plan& expanded, const SmileM
     }
     return static_cast<double>(total);
   };
-  return fmt::format("{} layers with {} experts each; {:.4f} times the base's parameters",
+  return fmt::format("{} layers with {} experts each; {:.4f} times the base's parameters{}",
                      modules.modules.size(), modules.models.size(),
-                     parameters(expanded) / parameters(plan));
+                     parameters(expanded) / parameters(plan),
+                     modules.ranks_known ? ""
+                                         : " with equal ranks: the merge chooses them by the "
+                                           "singular values, which it has yet to find");
 }
 
 // Modules by the names of their made tensors.

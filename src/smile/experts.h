@@ -57,7 +57,8 @@ std::uint64_t bytes_to_decompose(const Plan& plan);
 std::uint64_t scratch_bytes(const Plan& plan, const SmileModules& modules);
 std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules);
 
-// Gives the modules their ranks, where they follow the singular values.
+// Gives the modules their ranks, where they follow the singular values; whole differences where
+// those are smaller.
 void choose_ranks(SmileModules& modules, const Experts& experts);
 
 // `plan`: the one that the modules were found in. The scratch file is made in `folder`. Throws

@@ -50,6 +50,7 @@ class Finder {
           .hint("'upscale: true' with a filter chooses weights outside the repeated blocks");
     }
     if (found_.budget) guess_ranks();
+    found_.ranks_known = !found_.ranks_follow();
     if (found_.layout == SmileLayout::fusion_bench) check_one_rank();
     notes();
     return std::move(found_);

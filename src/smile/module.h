@@ -53,6 +53,7 @@ struct SmileModules {
   std::vector<std::string> notes;
 
   bool ranks_follow() const;  // the singular values choose some
+  bool ranks_known = true;    // false until they have
 };
 
 // Parameters of the made tensors: with ranks of 0, and for each triple of an expert of a module.

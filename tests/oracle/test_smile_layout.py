@@ -14,20 +14,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quiet(tmp_path_factory):
-    """One thread, no progress bars, and the copies that transformers makes of the code in a
-    folder of ours."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    transformers.utils.logging.disable_progress_bar()
-    modules = str(tmp_path_factory.mktemp("modules"))
-    patch = pytest.MonkeyPatch()
-    patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", modules)
-    patch.syspath_prepend(modules)
-    yield
-    patch.undo()
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("remote_code")
 
 
 def load(folder, auto="AutoModelForCausalLM", **options):
