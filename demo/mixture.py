@@ -15,6 +15,9 @@ from torch import nn
 import encoder
 
 
+PARTS = ("router", "in", "out", "dense", "bias")
+
+
 class Mixture(nn.Module):
     """y = W x + b + sum of w_e (U_e (S V^T)_e x + bias_e) over the chosen experts e."""
 
@@ -24,7 +27,7 @@ class Mixture(nn.Module):
         self.experts = len(spec["ranks"])
         # The expert that each row of smile_in and smile_out belongs to.
         self.owners = torch.repeat_interleave(torch.arange(self.experts), torch.tensor(spec["ranks"]))
-        for name in ("router", "in", "out", "bias"):
+        for name in PARTS:
             self.register_buffer(f"smile_{name}", parts.get(name))
 
     def weights(self, x):
@@ -41,6 +44,9 @@ class Mixture(nn.Module):
         y, weights = self.linear(x), self.weights(x)
         if self.smile_in is not None:
             y = y + (x @ self.smile_in.T * weights[..., self.owners]) @ self.smile_out
+        if self.smile_dense is not None:  # whole differences, where factors would be larger
+            products = torch.einsum("...n,emn->...em", x, self.smile_dense)
+            y = y + (weights[..., None] * products).sum(-2)
         if self.smile_bias is not None:
             y = y + weights @ self.smile_bias
         return y
@@ -56,7 +62,7 @@ def load(folder, expert=None):
         stored = set(file.keys())
         for name, spec in smile["modules"].items():
             parts = {part: file.get_tensor(f"{name}.smile_{part}").float()
-                     for part in ("router", "in", "out", "bias") if f"{name}.smile_{part}" in stored}
+                     for part in PARTS if f"{name}.smile_{part}" in stored}
             per_token = spec.get("num_experts_per_tok", smile["num_experts_per_tok"])
             mixture = Mixture(model.get_submodule(name), spec, parts, per_token, shared)
             parent, _, last = name.rpartition(".")
