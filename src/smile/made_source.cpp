@@ -16,6 +16,7 @@ MadeSource::MadeSource(std::shared_ptr<const ScratchFile> file, std::vector<Plan
 }
 
 void MadeSource::read(std::size_t tensor, std::uint64_t begin, std::span<std::byte> out) const {
+  if (out.empty()) return;  // maybe without a place to write to
   const MadeTensor& made = tensors_[tensor];
   const auto fill = [&]<class T>(T) {
     assert(begin % sizeof(T) == 0 && out.size() % sizeof(T) == 0);
