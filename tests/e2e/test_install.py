@@ -31,9 +31,9 @@ def prefix(tmp_path_factory, merganser):
     if not list(BUILD.glob("lib/libmerganser.so*")) or not (BUILD / "documents/merganser.1").exists():
         pytest.fail(f"build the target `installation` of {BUILD} first", pytrace=False)
     folder = tmp_path_factory.mktemp("install")
-    run("cmake", "--install", BUILD, "--prefix", folder / "made here")
+    run("cmake", "--install", BUILD, "--prefix", folder / "place of making")
     moved = folder / "and moved"
-    shutil.move(folder / "made here", moved)
+    shutil.move(folder / "place of making", moved)
     return moved
 
 
@@ -109,7 +109,7 @@ def test_nothing_names_the_place_it_was_made_in(prefix):
     for path in prefix.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
-            assert b"made here" not in content, path
+            assert b"place of making" not in content, path
             if path.suffix == ".cmake":
                 assert os.fsencode(program.REPOSITORY) not in content, path
 
