@@ -12,6 +12,7 @@
 #include "linalg/krylov_bound.h"
 #include "linalg/low_rank.h"
 #include "linalg/multiply.h"
+#include "linalg/narrowed.h"
 #include "linalg/qr.h"
 #include "linalg/svd.h"
 
@@ -34,17 +35,6 @@ std::size_t block_size(std::size_t rank) {
 }
 
 std::size_t space_limit(std::size_t shorter) { return shorter / kSpacePart; }
-
-template <class T>
-Matrix<T> narrowed(Matrix<double> a) {
-  if constexpr (std::is_same_v<T, double>) {
-    return a;
-  } else {
-    Matrix<T> narrow(a.rows(), a.cols());
-    std::copy_n(a.data(), a.rows() * a.cols(), narrow.data());
-    return narrow;
-  }
-}
 
 template <class T>
 class Search {

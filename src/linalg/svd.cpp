@@ -9,6 +9,7 @@
 #include "linalg/gram_vectors.h"
 #include "linalg/low_rank.h"
 #include "linalg/multiply.h"
+#include "linalg/narrowed.h"
 
 namespace merganser {
 namespace {
@@ -22,17 +23,6 @@ Matrix<double> copy_of(MatrixView<const T> a) {
   Matrix<double> copy(a.rows, a.cols);
   for (std::size_t r = 0; r < a.rows; ++r) std::copy_n(a.row(r), a.cols, copy.row(r));
   return copy;
-}
-
-template <class T>
-Matrix<T> narrowed(Matrix<double> a) {
-  if constexpr (std::is_same_v<T, double>) {
-    return a;
-  } else {
-    Matrix<T> narrow(a.rows(), a.cols());
-    for (std::size_t r = 0; r < a.rows(); ++r) std::copy_n(a.row(r), a.cols(), narrow.row(r));
-    return narrow;
-  }
 }
 
 void cut(Svd<double>& svd, std::size_t most, double least) {

@@ -13,6 +13,7 @@
 #include "linalg/krylov_svd.h"
 #include "linalg/low_rank.h"
 #include "linalg/multiply.h"
+#include "linalg/narrowed.h"
 #include "linalg/qr.h"
 #include "linalg/svd.h"
 
@@ -27,17 +28,6 @@ constexpr std::size_t kLeastGram = 64;
 constexpr double kResolved = 1e-6;
 // What sums of squares in f64 leave of nothing.
 constexpr double kRoundingLeft = 1e-14;
-
-template <class T>
-Matrix<T> converted(Matrix<double> a) {
-  if constexpr (std::is_same_v<T, double>) {
-    return a;
-  } else {
-    Matrix<T> narrow(a.rows(), a.cols());
-    std::copy_n(a.data(), a.rows() * a.cols(), narrow.data());
-    return narrow;
-  }
-}
 
 template <class T>
 void finish(TruncatedSvd<T>& svd, const TruncatedOptions& options, double energy) {
@@ -92,7 +82,7 @@ std::optional<TruncatedSvd<float>> by_gram(MatrixView<const float> a,
   }
   Matrix<float> others(count, side == Side::right ? a.rows : a.cols);
   images<float, float>(a, side, eigen->vectors.view(), inverses, others.view());
-  Matrix<float> own = converted<float>(std::move(eigen->vectors));
+  Matrix<float> own = narrowed<float>(std::move(eigen->vectors));
   svd.ut = std::move(side == Side::right ? others : own);
   svd.vt = std::move(side == Side::right ? own : others);
   finish(svd, options, energy);
@@ -132,8 +122,6 @@ std::string_view name_of(SvdWay way) {
       return "gram";
     case SvdWay::krylov:
       return "krylov";
-    case SvdWay::subspace:
-      return "subspace";
     case SvdWay::factors:
       return "factors";
   }
@@ -207,8 +195,8 @@ TruncatedSvd<T> product_svd(MatrixView<const double> b, MatrixView<const double>
   double left_out = 0;
   for (std::size_t i = inner.s.size(); i-- > count;) left_out += inner.s[i] * inner.s[i];
   if (svd.energy > 0) svd.residual = std::sqrt(left_out / svd.energy);
-  svd.ut = converted<T>(in_basis(std::move(inner.ut), left_side.basis, count));
-  svd.vt = converted<T>(in_basis(std::move(inner.vt), right_side.basis, count));
+  svd.ut = narrowed<T>(in_basis(std::move(inner.ut), left_side.basis, count));
+  svd.vt = narrowed<T>(in_basis(std::move(inner.vt), right_side.basis, count));
   if (!inner.s.empty()) svd.way = SvdWay::factors;
   return svd;
 }

@@ -35,7 +35,7 @@ struct TruncatedOptions {
 
 // How it was found: none for a zero matrix, exact by LAPACK, gram by the f64 Gram matrix, factors
 // where the matrix has a low rank or is a product.
-enum class SvdWay { none, exact, gram, krylov, subspace, factors };
+enum class SvdWay { none, exact, gram, krylov, factors };
 std::string_view name_of(SvdWay way);
 
 // a ~ ut^T diag(s) vt. Row i of ut and of vt are the i-th singular vectors.

@@ -187,14 +187,9 @@ class Decomposition {
     }
   }
 
-  // Triples that may be kept.
-  static std::uint64_t most(const SmileModule& module, std::size_t expert) {
-    return module.rank_limit > 0 ? module.rank_limit : module.ranks[expert];
-  }
-
   static std::size_t wanted(const SmileModule& module, std::size_t expert) {
     return static_cast<std::size_t>(
-        std::min(module.full_rank(), std::max(most(module, expert), module.router_rank)));
+        std::min(module.full_rank(), std::max(module.most_kept(expert), module.router_rank)));
   }
 
   template <class T>
@@ -210,7 +205,7 @@ class Decomposition {
       }
       subtract(weight.data(), base.data(), weight.data(), weight.rows() * weight.cols());
       const std::size_t rank = module.route_by_weight
-                                   ? static_cast<std::size_t>(most(module, number))
+                                   ? static_cast<std::size_t>(module.most_kept(number))
                                    : wanted(module, number);
       put_aside(module, truncated_svd<T>(std::as_const(weight).view(), options(module, rank)),
                 expert, number);
@@ -268,7 +263,7 @@ class Decomposition {
       expert.router_resolved = svd.leading_resolved;
     }
     expert.rank =
-        static_cast<std::size_t>(std::min<std::uint64_t>(most(module, number), svd.s.size()));
+        static_cast<std::size_t>(std::min<std::uint64_t>(module.most_kept(number), svd.s.size()));
     expert.u = append<T>(svd.ut.data(), expert.rank * svd.ut.cols());
     for (std::size_t r = 0; r < expert.rank; ++r) {
       scale<T>(static_cast<T>(svd.s[r]), svd.vt.row(r), svd.vt.row(r), svd.vt.cols());

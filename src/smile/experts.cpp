@@ -17,8 +17,7 @@ double Expert::residual(std::uint64_t kept) const {
 
 std::uint64_t bytes_to_decompose(const Plan& plan) {
   std::uint64_t total = 0;
-  for (std::size_t i = 0; i < plan.jobs.size(); ++i) {
-    const PlanJob& job = plan.jobs[i];
+  for (const PlanJob& job : plan.jobs) {
     if (job.action != PlanJob::Action::merge || !job.base) continue;
     total += plan.models[job.base->model].bytes_to_read(job.base->tensor);
     for (const PlanInput& input : job.inputs) {
@@ -33,9 +32,9 @@ std::uint64_t scratch_bytes(const Plan& plan, const SmileModules& modules) {
   for (const SmileModule& module : modules.modules) {
     if (module.empty) continue;
     const std::uint64_t width = plan.jobs[module.weight].f64 ? 8 : 4;
-    for (const std::uint64_t rank : module.ranks) {
-      const std::uint64_t kept = module.rank_limit > 0 ? module.rank_limit : rank;
-      total += width * (kept * (module.out + module.in) + module.router_rank * module.in);
+    for (std::size_t e = 0; e < module.ranks.size(); ++e) {
+      total +=
+          width * (module.most_kept(e) * (module.out + module.in) + module.router_rank * module.in);
       if (module.dense && module.transposed) total += width * module.out * module.in;
     }
   }
@@ -47,8 +46,9 @@ std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules) {
   for (const SmileModule& module : modules.modules) {
     if (module.empty) continue;
     const std::uint64_t width = plan.jobs[module.weight].f64 ? 8 : 4;
-    std::uint64_t rank = std::max(module.router_rank, module.rank_limit);
-    for (const std::uint64_t each : module.ranks) rank = std::max(rank, each);
+    std::uint64_t rank = module.router_rank;
+    for (std::size_t e = 0; e < module.ranks.size(); ++e)
+      rank = std::max(rank, module.most_kept(e));
     rank = std::min(rank, module.full_rank());
     most = std::max(most, 2 * width * module.out * module.in +
                               truncated_svd_workspace(module.out, module.in, rank, width));

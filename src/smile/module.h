@@ -32,6 +32,10 @@ struct SmileModule {
   // Not chosen, but the layout has no other form for it: experts of zeros.
   bool empty = false;
   std::uint64_t total_rank() const;  // of all experts
+  // Triples of an expert that may be kept.
+  std::uint64_t most_kept(std::size_t expert) const {
+    return rank_limit > 0 ? rank_limit : ranks[expert];
+  }
   std::uint64_t per_token = 1;
   double tolerance = 0;  // of the experts' error beyond the best possible, relative
   bool certify = false;  // the tolerance has to be proven
