@@ -6,7 +6,9 @@
 #include <numbers>
 
 #include "base/random.h"
+#include "linalg/blas_info.h"
 #include "linalg/gram.h"
+#include "linalg/gram_product.h"
 #include "linalg/multiply.h"
 #include "linalg/qr.h"
 
@@ -31,16 +33,14 @@ void orthonormalise(MatrixView<T> x) {
 
 template <class T>
 Operator<T>::Operator(MatrixView<const T> a, double norm)
-    : a_(a), flipped_(a.rows < a.cols), scale_(static_cast<T>(1 / norm)) {}
+    : a_(a),
+      flipped_(a.rows < a.cols),
+      scale_(static_cast<T>(1 / norm)),
+      threads_(blas_info().threads) {}
 
 template <class T>
-void Operator<T>::forward(MatrixView<const T> x, MatrixView<T> y) const {
-  multiply<T>(scale_, x, Transposed::no, a_, flipped_ ? Transposed::no : Transposed::yes, 0, y);
-}
-
-template <class T>
-void Operator<T>::backward(MatrixView<const T> y, MatrixView<T> x) const {
-  multiply<T>(scale_, y, Transposed::no, a_, flipped_ ? Transposed::yes : Transposed::no, 0, x);
+void Operator<T>::apply(MatrixView<const T> x, MatrixView<T> y, MatrixView<T> z) const {
+  gram_product<T>(a_, flipped_ ? Side::left : Side::right, scale_, x, y, z, threads_);
 }
 
 template <class T>
@@ -72,10 +72,8 @@ template <class T>
 void Basis<T>::project_out(MatrixView<T> x) const {
   if (size_ == 0) return;
   Matrix<T> coefficients(x.rows, size_);
-  for (int round = 0; round < 2; ++round) {  // twice is enough (Kahan)
-    multiply<T>(1, x, Transposed::no, vectors(), Transposed::yes, 0, coefficients.view());
-    multiply<T>(-1, coefficients.view(), Transposed::no, vectors(), Transposed::no, 1, x);
-  }
+  multiply<T>(1, x, Transposed::no, vectors(), Transposed::yes, 0, coefficients.view());
+  multiply<T>(-1, coefficients.view(), Transposed::no, vectors(), Transposed::no, 1, x);
 }
 
 template <class T>
@@ -100,9 +98,10 @@ void Basis<T>::add(MatrixView<T> x, const Basis* others) {
     if (round == 2) orthonormalise(x);
   }
   const std::size_t count = x.rows, from = size_;
-  copy_rows<T>(x, vectors_.view().row_block(from, count));
+  const MatrixView<T> added = vectors_.view().row_block(from, count);
   const MatrixView<T> fresh = images_.view().row_block(from, count);
-  a_.forward(x, fresh);
+  copy_rows<T>(x, added);
+  a_.apply(added, fresh, x);
   size_ += count;
   Matrix<double> wide(count, fresh.cols);
   for (std::size_t r = 0; r < count; ++r) std::copy_n(fresh.row(r), fresh.cols, wide.row(r));

@@ -16,7 +16,7 @@
 namespace merganser {
 
 // a scaled to Frobenius norm 1, so that no product over- or underflows, seen from its shorter side:
-// forward takes rows of `inner` entries to rows of `outer` >= inner entries.
+// it takes rows of `inner` entries to rows of `outer` >= inner entries.
 template <class T>
 class Operator {
  public:
@@ -24,13 +24,14 @@ class Operator {
   std::size_t inner() const { return flipped_ ? a_.rows : a_.cols; }
   std::size_t outer() const { return flipped_ ? a_.cols : a_.rows; }
   bool flipped() const { return flipped_; }  // the inner vectors are the left singular ones
-  void forward(MatrixView<const T> x, MatrixView<T> y) const;   // y = x a^T / norm
-  void backward(MatrixView<const T> y, MatrixView<T> x) const;  // x = y a / norm
+  // y = x a^T / norm, z = y a / norm.
+  void apply(MatrixView<const T> x, MatrixView<T> y, MatrixView<T> z) const;
 
  private:
   MatrixView<const T> a_;
   bool flipped_;
   T scale_;
+  unsigned threads_;
 };
 
 // Independent normal numbers; a function of seed and stream alone.
@@ -44,19 +45,16 @@ class Basis {
   Basis(const Operator<T>& a, std::size_t most);
   std::size_t size() const { return size_; }
   std::size_t room() const { return vectors_.rows() - size_; }
-  // Rows of x that become new vectors once they are orthonormal to the others, and images of them.
-  // x is overwritten. They are made orthogonal to the vectors of `others`, too.
+  // Rows of x become new vectors, made orthonormal to those here and to those of `others`. x is
+  // overwritten with their images under B = a^T a / norm^2.
   void add(MatrixView<T> x, const Basis* others = nullptr);
-  // x <- x - x Q^T Q, where Q are the vectors.
+  // x <- x - x Q^T Q, where Q are the vectors, once: add() does it again where that was not enough.
   void project_out(MatrixView<T> x) const;
   // Unit rows of x are orthogonal to the vectors up to rounding.
   bool orthogonal(MatrixView<const T> x) const;
   MatrixView<const T> vectors() const { return vectors_.view().row_block(0, size_); }
   MatrixView<const T> images() const { return images_.view().row_block(0, size_); }
-  MatrixView<const T> last_images(std::size_t count) const {
-    return images_.view().row_block(size_ - count, count);
-  }
-  // Q B Q^T, B = a^T a / norm^2, of the vectors so far. Whole.
+  // Q B Q^T of the vectors so far. Whole.
   Matrix<double> projected() const;
 
  private:

@@ -69,8 +69,8 @@ ComplementBound<T>::ComplementBound(const Operator<T>& a, const Basis<T>& basis,
 template <class T>
 bool ComplementBound<T>::step() {
   if (width_ == 0 || own_.room() < width_) return false;
+  own_.project_out(next_.view());
   own_.add(next_.view(), &basis_);
-  a_.backward(own_.last_images(width_), next_.view());
   update();
   return true;
 }

@@ -30,8 +30,13 @@ constexpr double kDrowned = 1e-10;
 // quotients.
 constexpr double kRefineLeft = 1e-2, kRefineSpread = 3e-2;
 
+// What is estimated has to be so much better than what is wanted before it is worth proving: near
+// the limit a proof needs many more steps, and mostly fails.
+constexpr double kWorthCertifying = 0.5;
+
 std::size_t block_size(std::size_t rank) {
-  return std::clamp<std::size_t>((rank / 2 + 15) / 8 * 8, 16, 128);
+  // Of whole lines of the cache (kernels/narrow_product.h).
+  return std::clamp<std::size_t>((rank / 2 + 23) / 16 * 16, 16, 128);
 }
 
 std::size_t space_limit(std::size_t shorter) { return shorter / kSpacePart; }
@@ -50,7 +55,7 @@ class Search {
 
   std::optional<TruncatedSvd<T>> run() {
     fill_normal<T>(next_.view(), options_.seed, 0);
-    std::size_t check = std::max(options_.rank + block_, 2 * block_);
+    std::size_t check = std::max(options_.rank + options_.rank / 2, 2 * block_);
     while (basis_.room() >= block_) {
       basis_.add(next_.view());
       ++steps_;
@@ -60,7 +65,6 @@ class Search {
       if (1 - captured_ < kFaint) {
         if (auto found = by_factors()) return found;
       }
-      a_.backward(basis_.last_images(block_), next_.view());
       basis_.project_out(next_.view());
       if (basis_.size() < check) continue;
       ritz();
@@ -167,7 +171,7 @@ class Search {
 
   bool enough() {
     remember();
-    if (!(estimate() <= options_.excess)) return false;  // not worth certifying
+    if (!(estimate() <= kWorthCertifying * options_.excess)) return false;
     excess_ = certified();
     if (!(excess_ <= options_.excess) && (options_.certify || !std::isfinite(least_))) {
       ComplementBound<T> complement(a_, basis_, options_.seed, steps_);

@@ -159,13 +159,13 @@ TYPED_TEST(TruncatedSvdOf, SpectraOfAllKinds) {
   for (const auto& [name, a] : matrices) {
     const Reference exact{lapack_svd(widened(a)).s};
     for (const std::size_t rank : {1, 20, 32}) {
-      for (const double excess : {1e-2, 1e-3}) {
-        for (const bool certify : {true, false}) {
-          SCOPED_TRACE(name + ", rank " + std::to_string(rank) + ", " + std::to_string(excess));
-          const TruncatedOptions options{
-              .rank = rank, .excess = excess, .certify = certify, .seed = rank};
-          check(a, options, truncated_svd<T>(a.view(), options), exact);
-        }
+      // In f64 the same code runs with more digits: one rank is enough.
+      if (std::is_same_v<T, double> && rank != 32) continue;
+      for (const auto& [excess, certify] : {std::pair{1e-2, true}, {1e-3, true}, {1e-3, false}}) {
+        SCOPED_TRACE(name + ", rank " + std::to_string(rank) + ", " + std::to_string(excess));
+        const TruncatedOptions options{
+            .rank = rank, .excess = excess, .certify = certify, .seed = rank};
+        check(a, options, truncated_svd<T>(a.view(), options), exact);
       }
     }
   }
