@@ -16,7 +16,7 @@ std::vector<std::size_t> spread_budget(std::span<const Spectrum> modules, std::u
     const Spectrum& module = modules[i];
     if (ranks[i] == module.s.size()) return;
     const double s = module.s[ranks[i]];
-    offers.emplace(s * s / static_cast<double>(module.cost), i);
+    offers.emplace(module.weight * s * s / static_cast<double>(module.cost), i);
   };
   for (std::size_t i = 0; i < modules.size(); ++i) offer(i);
   while (!offers.empty()) {

@@ -11,9 +11,11 @@ namespace merganser {
 struct Spectrum {
   std::span<const double> s;  // descending; those that may be kept
   std::uint64_t cost = 1;     // of each term: (m + n) elements' bytes
+  double weight = 1;          // of its squares in the sum
 };
-// Ranks whose total cost is at most `budget`, so that the sum of the squares of all values left out
-// is as small as can be, up to the last term that does not fit: terms are taken by s^2 / cost.
+// Ranks whose total cost is at most `budget`, so that the weighted sum of the squares of all values
+// left out is as small as can be, up to the last term that does not fit: terms are taken by weight
+// s^2 / cost.
 // Equal ones by module, then by index.
 std::vector<std::size_t> spread_budget(std::span<const Spectrum> modules, std::uint64_t budget);
 

@@ -22,6 +22,13 @@ TEST(SpreadBudget, TakesTheLargestSquaresForTheirCost) {
   EXPECT_THAT(spread_budget(dear, 60), ElementsAre(1, 2));
 }
 
+TEST(SpreadBudget, WeighsTheSquares) {
+  const std::vector<double> a = {4, 2}, b = {1, 0.5};
+  const Spectrum modules[] = {{a, 1, 1.0 / 20}, {b, 1, 1 / 1.25}};  // by |a|^2 and |b|^2
+  EXPECT_THAT(spread_budget(modules, 2), ElementsAre(1, 1));
+  EXPECT_THAT(spread_budget(modules, 3), ElementsAre(2, 1));  // equal: by module
+}
+
 TEST(SpreadBudget, EqualOnesGoByModule) {
   const std::vector<double> a = {1, 1}, b = {1, 1};
   const Spectrum modules[] = {{a, 1}, {b, 1}};

@@ -56,6 +56,14 @@ const Descriptor smile = {
           .low = 1,
           .constant = true,
           .optional = true},
+         {.name = "budget_by",
+          .summary = "What a parameter_budget makes least: the sum of all squared errors, or of "
+                     "each fine-tune's as a part of its own change, so that one that moved far "
+                     "does not take all ranks.",
+          .type = ParameterType::choice,
+          .fallback = Value{std::string("squared_error")},
+          .choices = {"squared_error", "relative_error"},
+          .constant = true},
          {.name = "energy",
           .summary = "In place of rank_of_expert: the share of a difference's squared norm that "
                      "its expert keeps.",

@@ -21,9 +21,12 @@ std::size_t rank_by_energy(const Expert& expert, double share) {
 void spread(SmileModules& modules, const Experts& experts) {
   std::vector<Spectrum> spectra;
   for (std::size_t m = 0; m < modules.modules.size(); ++m) {
-    for (const Expert& expert : experts.of_module[m]) {
-      spectra.push_back(
-          {std::span(expert.s).first(expert.rank), triple_parameters(modules.modules[m])});
+    for (std::size_t e = 0; e < experts.of_module[m].size(); ++e) {
+      const Expert& expert = experts.of_module[m][e];
+      Spectrum spectrum{std::span(expert.s).first(expert.rank),
+                        triple_parameters(modules.modules[m])};
+      if (modules.relative && experts.weights[e] > 0) spectrum.weight = 1 / experts.weights[e];
+      spectra.push_back(spectrum);
     }
   }
   const std::vector<std::size_t> ranks = spread_budget(spectra, factor_parameters(modules));

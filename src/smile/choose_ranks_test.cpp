@@ -78,6 +78,21 @@ TEST(ChooseRanks, ABudgetForAllLayers) {
   EXPECT_THAT(ranks_within(1000), ElementsAre(2, 1, 2, 1));
 }
 
+TEST(ChooseRanks, ABudgetForRelativeErrors) {
+  SmileModules modules;
+  modules.modules = {module(4, 4, 2)};  // a triple costs 8, routers take 8
+  modules.base_parameters = 16;
+  modules.budget = (16 + 8 + 2 * 8) / 16.0;
+  Experts experts;
+  experts.of_module = {{expert({4, 2}), expert({1, 0.5})}};
+  experts.weights = {20, 1.25};
+  choose_ranks(modules, experts);
+  EXPECT_THAT(modules.modules[0].ranks, ElementsAre(2, 0));
+  modules.relative = true;
+  choose_ranks(modules, experts);
+  EXPECT_THAT(modules.modules[0].ranks, ElementsAre(1, 1));
+}
+
 TEST(ChooseRanks, GivenOnesStay) {
   SmileModules modules;
   modules.modules = {module(4, 4, 1)};

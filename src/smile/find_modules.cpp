@@ -143,6 +143,7 @@ class Finder {
       return std::get<double>(found->second);
     };
     found_.budget = optional("parameter_budget");
+    found_.relative = settings.choice("budget_by") == "relative_error";
     module.energy = optional("energy");
     if (found_.budget && module.energy) {
       throw error("'parameter_budget' and 'energy' both choose the ranks").hint("give one of them");

@@ -53,6 +53,7 @@ struct SmileModules {
   std::vector<std::size_t> models;   // of each expert
   std::vector<SmileModule> modules;  // sorted by name
   std::optional<double> budget;      // parameters of the output, as a multiple of the base's
+  bool relative = false;             // errors count as parts of their model's whole change
   std::uint64_t base_parameters = 0;
   std::vector<std::string> notes;
 

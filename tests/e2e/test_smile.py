@@ -174,7 +174,8 @@ def size(tensors):
     return sum(array.size for array in tensors.values())
 
 
-def test_a_budget_goes_where_the_singular_values_are(made, tmp_path):
+@pytest.mark.parametrize("by", ["squared_error", "relative_error"])
+def test_a_budget_goes_where_the_singular_values_are(made, tmp_path, by):
     """Of all ranks within the budget these leave the least: greedily by square and cost, as a list of
     all triples sorted by it says."""
     base = checkpoint.llama(tmp_path / "base", hidden=HIDDEN)
@@ -185,20 +186,22 @@ def test_a_budget_goes_where_the_singular_values_are(made, tmp_path):
         for i, name in enumerate(modules(tensors)):  # spectra of very different sizes and slopes
             shape = tensors[name + ".weight"].shape
             u, s, vt = np.linalg.svd(generator.standard_normal(shape), full_matrices=False)
-            s = 0.2 * (1 + i % 3) * np.exp(-np.arange(len(s)) / (1 + i))
+            s = 0.2 * seed**2 * (1 + i % 3) * np.exp(-np.arange(len(s)) / (1 + i))
             tensors[name + ".weight"] = tensors[name + ".weight"] + ((u * s) @ vt).astype(np.float32)
         config = json.loads((base / "config.json").read_text())
         tunes.append(checkpoint.write_checkpoint(tmp_path / f"tune{seed}", config, tensors))
-    _, tensors, config = made(base, tunes, parameter_budget=1.6, rank_of_router=2)
+    _, tensors, config = made(base, tunes, parameter_budget=1.6, budget_by=by, rank_of_router=2)
     before = checkpoint.read_checkpoint(base)
     deltas = differences(base, tunes)
     room = int(1.6 * size(before)) - size(before) - sum(4 * d[0].shape[1] for d in deltas.values())
     triples = []  # -square / cost, cost, module, expert
+    relative = by == "relative_error"
+    scale = [sum((d[e] ** 2).sum() for d in deltas.values()) if relative else 1 for e in (0, 1)]
     for name, of_tunes in deltas.items():
         for e, delta in enumerate(of_tunes):
             cost = sum(delta.shape)
             for s in np.linalg.svd(delta, compute_uv=False):
-                triples.append((-(s**2) / cost, cost, name, e))
+                triples.append((-(s**2) / scale[e] / cost, cost, name, e))
     expected = {name: [0, 0] for name in deltas}
     for _, cost, name, e in sorted(triples):
         if cost <= room:
