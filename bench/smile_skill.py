@@ -244,6 +244,11 @@ class Bench:
                 name = f"SMILE {budget}x, router {router}" + (f", rest: {rest}" if kind == "full" else "")
                 rows.append(Row(name, size, {t: losses(model, self.test[t]) for t in TASKS}, ends))
                 rows.append(Row(f"{name}, oracle", size, self.oracle(model), ends))
+                if budget < 2 and rest == "base":
+                    even, size = self.smile(f"{kind}-smile-{budget}-even", models,
+                                            parameter_budget=budget, rank_of_router=router,
+                                            budget_by="relative_error")
+                    rows.append(Row(f"{name}, by relative errors, oracle", size, self.oracle(even), ends))
                 if budget == 1.5:
                     model.set_experts_per_token(2)
                     both = {task: losses(model, self.test[task]) for task in TASKS}

@@ -92,6 +92,12 @@ const Descriptor smile = {
           .fallback = Value{std::string("transformers")},
           .choices = {"transformers", "fusion_bench"},
           .constant = true},
+         {.name = "pad",
+          .summary = "FusionBench's layout has one rank for all layers: fill up with zeros where a "
+                     "layer has fewer singular triples.",
+          .type = ParameterType::flag,
+          .fallback = Value{false},
+          .constant = true},
          {.name = "svd_tolerance",
           .summary = "How much larger than the best possible an expert's error may be, as a part "
                      "of it; 0 decomposes exactly.",

@@ -58,6 +58,15 @@ void by_energy(SmileModules& modules, const Experts& experts) {
   }
 }
 
+// FusionBench's classes have one rank for all: the one by which every expert keeps its share.
+void make_alike(SmileModules& modules) {
+  std::uint64_t rank = 1;
+  for (const SmileModule& module : modules.modules) {
+    if (!module.empty) rank = std::max(rank, std::ranges::max(module.ranks));
+  }
+  for (SmileModule& module : modules.modules) std::ranges::fill(module.ranks, rank);
+}
+
 }  // namespace
 
 void choose_ranks(SmileModules& modules, const Experts& experts) {
@@ -66,7 +75,11 @@ void choose_ranks(SmileModules& modules, const Experts& experts) {
   } else {
     by_energy(modules, experts);
   }
-  take_whole(modules);
+  if (modules.layout == SmileLayout::fusion_bench) {
+    make_alike(modules);
+  } else {
+    take_whole(modules);
+  }
   modules.ranks_known = true;
 }
 

@@ -49,9 +49,11 @@ class Finder {
       throw error("no linear layer gets experts")
           .hint("'upscale: true' with a filter chooses weights outside the repeated blocks");
     }
-    if (found_.budget) guess_ranks();
+    const bool one_rank = found_.layout == SmileLayout::fusion_bench;
+    count_base_parameters();
+    if (found_.budget && !one_rank) guess_ranks();
+    if (one_rank) check_one_rank();
     found_.ranks_known = !found_.ranks_follow();
-    if (found_.layout == SmileLayout::fusion_bench) check_one_rank();
     notes();
     return std::move(found_);
   }
@@ -144,6 +146,7 @@ class Finder {
     };
     found_.budget = optional("parameter_budget");
     found_.relative = settings.choice("budget_by") == "relative_error";
+    found_.pad = settings.flag("pad");
     module.energy = optional("energy");
     if (found_.budget && module.energy) {
       throw error("'parameter_budget' and 'energy' both choose the ranks").hint("give one of them");
@@ -158,23 +161,21 @@ class Finder {
     std::uint64_t wanted = module.dense ? 0 : static_cast<std::uint64_t>(rank);
     module.router_rank = router;
     const bool one_rank = found_.layout == SmileLayout::fusion_bench;
-    if (module.energy || found_.budget) {
-      if (one_rank) {
-        throw error(
-            "FusionBench's classes have one rank for all layers, and the ranks are to follow "
-            "the singular values")
-            .hint("give rank_of_expert, or take 'layout: transformers'");
-      }
+    if (found_.budget && one_rank) {
+      module.dense = false;
+      wanted = 0;  // known when the layout's other modules are: fit_one_rank()
+    } else if (module.energy || found_.budget) {
       module.dense = false;
       wanted = module.rank_limit = module.full_rank();
-    } else if (wanted > module.full_rank()) {
+    } else if (wanted > module.full_rank() && !(one_rank && found_.pad)) {
       if (one_rank) {
         throw error(fmt::format("rank_of_expert {} is more than {} of this layer of {}", rank,
                                 module.full_rank(), to_string(job.output.shape)))
             .in_tensor(job.output.name)
             .hint(
-                "FusionBench's classes have one rank for all layers; 'layout: transformers' "
-                "takes what each layer has");
+                "FusionBench's classes have one rank for all layers: 'pad: true' fills up with "
+                "zeros; "
+                "'layout: transformers' takes what each layer has");
       }
       wanted = module.full_rank();
       ++cut_;
@@ -187,6 +188,7 @@ class Finder {
   }
 
   void check_one_rank() {
+    if (found_.modules.front().energy) alike_by_energy();
     const SmileModule& first = found_.modules.front();
     for (const SmileModule& module : found_.modules) {
       if (module.ranks != first.ranks || module.dense != first.dense ||
@@ -200,25 +202,30 @@ class Finder {
     }
   }
 
-  // One rank for all layers, and some times as much to choose from: large layers take long to be
-  // decomposed wholly, and the budget has no room for that.
-  void guess_ranks() {
+  // The rank that an expert needs for its share may be more than another layer has.
+  void alike_by_energy() {
+    const auto [least, most] = std::ranges::minmax(found_.modules, {}, &SmileModule::full_rank);
+    if (least.full_rank() < most.full_rank() && !found_.pad) {
+      throw error(fmt::format("'energy' may ask for a rank of up to {}, and this layer has {}",
+                              most.full_rank(), least.full_rank()))
+          .in_tensor(least.name)
+          .hint(
+              "FusionBench's classes have one rank for all layers: 'pad: true' fills up with "
+              "zeros; 'layout: transformers' has a rank for each");
+    }
+    for (SmileModule& module : found_.modules) std::ranges::fill(module.ranks, most.full_rank());
+  }
+
+  void count_base_parameters() {
     for (const PlanJob& job : plan_.jobs) {
       if (is_float(job.output.dtype)) found_.base_parameters += job.output.size();
     }
-    std::uint64_t triples = 0;
-    for (const SmileModule& module : found_.modules) {
-      triples += module.experts.size() * triple_parameters(module);
-    }
-    const double room = *found_.budget * static_cast<double>(found_.base_parameters);
-    const double fixed =
-        static_cast<double>(found_.base_parameters) + static_cast<double>(fixed_parameters(found_));
-    if (fixed > room) {
-      throw error(fmt::format("parameter_budget {} has no room for the routers", *found_.budget))
-          .hint(fmt::format("they alone make it {:.4f}",
-                            fixed / static_cast<double>(found_.base_parameters)));
-    }
-    const auto rank = static_cast<std::uint64_t>((room - fixed) / static_cast<double>(triples));
+  }
+
+  // One rank for all layers, and some times as much to choose from: large layers take long to be
+  // decomposed wholly, and the budget has no room for that.
+  void guess_ranks() {
+    const std::uint64_t rank = rank_within_budget(plan_, found_);
     for (SmileModule& module : found_.modules) {
       const std::uint64_t full = module.full_rank();
       module.rank_limit = full <= kCheap ? full : std::min(full, std::max(kFewest, kTimes * rank));
@@ -262,7 +269,9 @@ std::uint64_t fixed_parameters(const SmileModules& modules) {
   std::uint64_t total = 0;
   for (const SmileModule& module : modules.modules) {
     const std::uint64_t experts = module.experts.size();
-    if (experts > 1) total += experts * module.router_rank * module.in;
+    if (experts > 1 || modules.layout == SmileLayout::fusion_bench) {
+      total += experts * module.router_rank * module.in;
+    }
     if (module.bias) total += experts * module.out;
     if (module.dense) total += experts * module.out * module.in;
   }
@@ -273,6 +282,24 @@ std::uint64_t factor_parameters(const SmileModules& modules) {
   const auto base = static_cast<double>(modules.base_parameters);
   const double room = std::floor(*modules.budget * base);
   return static_cast<std::uint64_t>(room) - modules.base_parameters - fixed_parameters(modules);
+}
+
+std::uint64_t rank_within_budget(const Plan& plan, const SmileModules& modules) {
+  const auto base = static_cast<double>(modules.base_parameters);
+  const double fixed = base + static_cast<double>(fixed_parameters(modules));
+  const double room = *modules.budget * base;
+  if (fixed > room) {
+    throw Error(
+        ErrorKind::recipe,
+        fmt::format("smile: parameter_budget {} has no room for the routers", *modules.budget))
+        .in_file(plan.recipe.file)
+        .hint(fmt::format("they alone make it {:.4f}", fixed / base));
+  }
+  std::uint64_t triples = 0;
+  for (const SmileModule& module : modules.modules) {
+    triples += module.experts.size() * triple_parameters(module);
+  }
+  return static_cast<std::uint64_t>((room - fixed) / static_cast<double>(triples));
 }
 
 SmileModules find_smile_modules(const Plan& plan) { return Finder(plan).run(); }

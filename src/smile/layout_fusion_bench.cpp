@@ -30,6 +30,40 @@ bool is_linear(const std::string& module) {
       kLinears, [&](const char* name) { return module.ends_with("." + std::string(name)); });
 }
 
+// The one rank that the budget has room for; without padding no more than every layer has.
+void fit_one_rank(const Plan& plan, SmileModules& modules) {
+  std::uint64_t rank = rank_within_budget(plan, modules);
+  for (const SmileModule& module : modules.modules) {
+    if (!modules.pad && !module.empty) rank = std::min(rank, module.full_rank());
+  }
+  if (rank == 0) {
+    throw Error(ErrorKind::recipe,
+                fmt::format("smile: parameter_budget {} has no room for a single "
+                            "rank of all layers",
+                            *modules.budget))
+        .in_file(plan.recipe.file)
+        .hint("'layout: transformers' has a rank for each layer");
+  }
+  for (SmileModule& module : modules.modules) std::ranges::fill(module.ranks, rank);
+  modules.notes.push_back(
+      fmt::format("rank_of_expert is {}, the largest for all layers within the budget", rank));
+}
+
+void count_padding(SmileModules& modules) {
+  std::size_t layers = 0;
+  std::uint64_t zeros = 0;
+  for (const SmileModule& module : modules.modules) {
+    if (module.empty || module.dense || module.ranks[0] <= module.full_rank()) continue;
+    ++layers;
+    zeros +=
+        module.experts.size() * (module.ranks[0] - module.full_rank()) * triple_parameters(module);
+  }
+  if (layers == 0) return;
+  modules.notes.push_back(fmt::format(
+      "{} layers have fewer singular triples than rank_of_expert: {}{} parameters are zeros",
+      layers, modules.ranks_known ? "" : "up to ", zeros));
+}
+
 }  // namespace
 
 std::vector<MadeSpec> made_tensors(const SmileModule& module) {
@@ -94,6 +128,8 @@ void complete(const Plan& plan, SmileModules& modules) {
     modules.modules.push_back(std::move(module));
     ++added;
   }
+  if (modules.budget) fit_one_rank(plan, modules);
+  count_padding(modules);
   if (added == 0) return;
   std::ranges::sort(modules.modules, {}, &SmileModule::name);
   modules.notes.push_back(

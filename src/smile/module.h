@@ -54,6 +54,7 @@ struct SmileModules {
   std::vector<SmileModule> modules;  // sorted by name
   std::optional<double> budget;      // parameters of the output, as a multiple of the base's
   bool relative = false;             // errors count as parts of their model's whole change
+  bool pad = false;                  // zeros where a layer has fewer triples than the one rank
   std::uint64_t base_parameters = 0;
   std::vector<std::string> notes;
 
@@ -66,6 +67,9 @@ std::uint64_t fixed_parameters(const SmileModules& modules);
 std::uint64_t triple_parameters(const SmileModule& module);
 // That the experts' factors may have at most, by the budget.
 std::uint64_t factor_parameters(const SmileModules& modules);
+// The largest rank that all experts of all layers can have within the budget. Throws Error where
+// there is no room for the routers.
+std::uint64_t rank_within_budget(const Plan& plan, const SmileModules& modules);
 
 // What of a plan of `smile` gets experts. Throws Error for what cannot be upscaled as the recipe
 // says.

@@ -156,6 +156,40 @@ def test_fusion_bench_layout(made, three):
     assert not (folder / "modeling_smile.py").exists() and "auto_map" not in config
 
 
+def test_fusion_bench_has_one_rank_by_budget_or_energy(made, llamas):
+    base, *tunes = llamas(hidden=HIDDEN, layers=2, num_key_value_heads=1)
+    before = checkpoint.read_checkpoint(base)
+    deltas = differences(base, tunes)
+    least = min(min(d[0].shape) for d in deltas.values())
+
+    def made_with(**parameters):
+        _, tensors, config = made(base, tunes, rank_of_router=2, layout="fusion_bench", **parameters)
+        return tensors, config["rank_of_expert"]
+
+    # One triple more of every expert would be beyond the budget.
+    tensors, rank = made_with(parameter_budget=1.6)
+    triple = 2 * sum(sum(d[0].shape) for d in deltas.values())
+    assert 1 < rank < least and size(tensors) <= 1.6 * size(before) < size(tensors) + triple
+    tensors, rank = made_with(parameter_budget=9)
+    assert rank == least
+    # What a narrow layer does not have is zeros; what it has is exact.
+    tensors, rank = made_with(energy=0.999, pad=True)
+    assert rank > least
+    needed = 0
+    for name, of_tunes in deltas.items():
+        for e, delta in enumerate(of_tunes):
+            squares = np.cumsum(np.linalg.svd(delta, compute_uv=False) ** 2)
+            needed = max(needed, int(np.searchsorted(squares, 0.999 * squares[-1])) + 1)
+            u, svh = (tensors[f"{name}.experts.{e}.{part}"] for part in ("u", "svh"))
+            assert u.shape == (delta.shape[0], rank) and svh.shape == (rank, delta.shape[1])
+            assert not u[:, min(delta.shape) :].any() and not svh[min(delta.shape) :].any()
+            expected, _ = cut(delta, rank)
+            assert np.abs(u @ svh - expected).max() <= 1e-3 * np.linalg.norm(delta)
+    assert rank == needed
+    tensors, rank = made_with(rank_of_expert=least + 3, pad=True)
+    assert rank == least + 3
+
+
 def test_the_code_goes_along(made, three):
     folder, _, config = made(three[0], three[1:])
     for name in ("modeling_smile.py", "configuration_smile.py"):
@@ -385,6 +419,16 @@ def test_one_expert(made, three):
     assert any(name.endswith("gate.weight") for name in tensors)
 
 
+def test_fusion_bench_has_one_rank_for_all(refuse, llamas):
+    base, *tunes = llamas(hidden=HIDDEN, layers=2, num_key_value_heads=1)
+    line = refuse(base, tunes, energy=0.5, layout="fusion_bench")
+    assert "'pad: true'" in line and "k_proj" in line
+    line = refuse(base, tunes, rank_of_expert=HIDDEN, layout="fusion_bench")
+    assert f"rank_of_expert {HIDDEN}" in line and "'pad: true'" in line
+    line = refuse(base, tunes, parameter_budget=1.3, rank_of_router=2, layout="fusion_bench")
+    assert "no room for a single rank" in line
+
+
 def test_refused(refuse, three, tmp_path):
     base, *tunes = three
     assert "no 'models'" in refuse(base, []) or "models" in refuse(base, [])
@@ -395,7 +439,6 @@ def test_refused(refuse, three, tmp_path):
     line = refuse(base, tunes, rank_of_expert=HIDDEN + 1, layout="fusion_bench")
     assert f"rank_of_expert {HIDDEN + 1}" in line and "tensor 'model.layers" in line
     assert "one rank" in refuse(base, tunes, rank_of_expert=[2, 4], layout="fusion_bench")
-    assert "one rank" in refuse(base, tunes, energy=0.5, layout="fusion_bench")
     assert "for the routers" in refuse(base, tunes, parameter_budget=1.0)
     assert "give one of them" in refuse(base, tunes, parameter_budget=2, energy=0.5)
     assert "--memory" in refuse(base, tunes, "--memory", "2KB")
