@@ -2,8 +2,9 @@
 // multiply it by a block of vectors: the matrix is read where it lies. A BLAS copies it into a
 // layout of its own for each product, which for few columns takes as long as the product.
 //
-// T is float or double. Sums run in the order of the index and may be fused (they differ in the
-// last bits between instruction sets, as BLAS's do). Thread-safe.
+// T is float or double. Sums run in the order of the index, multiplications are fused where the
+// instruction set can (AVX2, AVX-512 and NEON give the same bits, older ones others, as with BLAS).
+// Thread-safe.
 #pragma once
 
 #include <cstddef>
