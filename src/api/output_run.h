@@ -10,6 +10,7 @@
 #include "execute/folder_sink.h"
 #include "layout/output_folder.h"
 #include "merganser/merganser.h"
+#include "smile/expert_store.h"
 
 namespace merganser {
 
@@ -24,13 +25,15 @@ class OutputRun {
   void begin(const ProvenanceFacts& facts);
 
   const std::filesystem::path& folder() const { return folder_->path(); }
+  // Before begin(): where a mixture's factors stay for a later run, if the request asks for it.
+  std::optional<KeptFactors> kept_factors(const ProvenanceFacts& facts) const;
   Sink& sink() { return *sink_; }
   // What an unfinished run has made already.
   const std::vector<JobRecord>& done() const { return done_; }
 
   // After a failure: keeps what is whole, where the request asks for it and the failure leaves it
-  // good. Returns how many tensors are kept.
-  std::size_t keep_unfinished() noexcept;
+  // good. `factors`: some are kept in any case. Returns how many tensors are kept.
+  std::size_t keep_unfinished(bool factors) noexcept;
 
   void close();  // all bytes written, and durable where the request says so
   // Everything beside the weights. Returns the provenance.
@@ -38,6 +41,9 @@ class OutputRun {
   void install();
 
  private:
+  RunIdentity identity(const ProvenanceFacts& facts) const;
+  std::optional<JournalContent> unfinished_tensors(const RunIdentity& ours) const;
+
   const Plan& plan_;
   const Request& request_;
   std::optional<OutputFolder> folder_;
