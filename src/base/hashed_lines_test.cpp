@@ -1,11 +1,10 @@
 #include "base/hashed_lines.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "base/hash.h"
+#include "base/hashed_lines_testing.h"
 
 namespace merganser {
 namespace {
@@ -40,9 +39,8 @@ TEST(HashedLines, AnyDamageIsSeen) {
 
 TEST(HashedLines, OnlyObjectsCount) {
   for (const std::string text : {"[1]", "1", "null", "", "{\"a\":", "{\"a\":1,\"a\":2}"}) {
-    const std::string line = fmt::format("{} {:016x}\n", text, hash64(text));
     std::size_t at = 0;
-    EXPECT_EQ(next_hashed_line(line, at, "x"), std::nullopt) << text;
+    EXPECT_EQ(next_hashed_line(test::with_hash(text), at, "x"), std::nullopt) << text;
   }
 }
 
