@@ -105,12 +105,14 @@ struct Work {
   bool empty() const { return tensors == 0 && layers == 0; }
 };
 
-// "the experts of 5 of 14 layers and 0 of 90 tensors".
+// "the experts of 5 of 14 layers"; "the experts of 14 of 14 layers and 3 of 90 tensors".
 std::string text_of(const Work& work, const Prepared& prepared) {
-  std::string tensors = fmt::format("{} of {} tensors", work.tensors, prepared.plan.jobs.size());
+  const std::string tensors =
+      fmt::format("{} of {} tensors", work.tensors, prepared.plan.jobs.size());
   if (work.layers == 0) return tensors;
-  return fmt::format("the experts of {} of {} layers and {}", work.layers,
-                     prepared.mixture->modules.modules.size(), tensors);
+  const std::string layers = fmt::format("the experts of {} of {} layers", work.layers,
+                                         prepared.mixture->modules.modules.size());
+  return work.tensors == 0 ? layers : layers + " and " + tensors;
 }
 
 Error unfinished(const Error& error, const std::string& kept) {
