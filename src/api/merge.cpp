@@ -128,11 +128,10 @@ std::string resume_note(const Work& done, const Prepared& prepared) {
 
 // With a name where a run is to be gone on with, or goes on with another one.
 std::unique_ptr<ExpertStore> open_store(const Prepared& prepared, const OutputRun* output,
-                                        const ProvenanceFacts& facts, Progress& progress) {
+                                        const ProvenanceFacts& facts) {
   const auto kept = output != nullptr ? output->kept_factors(facts) : std::nullopt;
   if (kept) {
-    return std::make_unique<ExpertStore>(*kept, prepared.mixture->plan, prepared.mixture->modules,
-                                         progress);
+    return std::make_unique<ExpertStore>(*kept, prepared.mixture->plan, prepared.mixture->modules);
   }
   return std::make_unique<ExpertStore>(output != nullptr ? output->folder()
                                                          : fs::temp_directory_path());
@@ -160,7 +159,9 @@ MergeReport carry_out(const Request& request, Progress& progress,
   std::optional<Experts> experts;
   try {
     if (prepared.mixture) {
-      store = open_store(prepared, output ? &*output : nullptr, facts, progress);
+      // Where the plan is known already, a journal of other tensors is refused before the work.
+      if (output && !prepared.mixture->modules.ranks_follow()) output->check_unfinished(facts);
+      store = open_store(prepared, output ? &*output : nullptr, facts);
       experts = make_experts(prepared, *store, options.hash, progress);
     }
     if (output) {
@@ -180,6 +181,7 @@ MergeReport carry_out(const Request& request, Progress& progress,
   } catch (const Error& error) {
     // Where an input has changed, what was made of it is worth nothing.
     check_unchanged(plan);
+    if (output && output->refused()) throw;  // what is kept does not help the same command
     Work kept{0, store ? store->kept() : 0};
     if (output) kept.tensors = output->keep_unfinished(kept.layers > 0);
     if (kept.empty()) throw;

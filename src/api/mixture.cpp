@@ -10,6 +10,7 @@ namespace merganser {
 
 Experts make_experts(Prepared& prepared, ExpertStore& store, HashKind hash, Progress& progress) {
   Mixture& mixture = *prepared.mixture;
+  store.take_over(progress);
   progress.stage("decomposing");
   Experts experts = decompose(mixture.plan, mixture.modules, store, hash, progress);
   if (mixture.modules.ranks_follow()) {

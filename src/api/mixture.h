@@ -11,8 +11,8 @@
 
 namespace merganser {
 
-// Decomposes what the store has not taken over; the plan's made tensors can be read afterwards, as
-// long as the store's file is as it is.
+// Takes over what an earlier run left in the store, and decomposes the rest; the plan's made
+// tensors can be read afterwards.
 Experts make_experts(Prepared& prepared, ExpertStore& store, HashKind hash, Progress& progress);
 
 // What the decomposition learnt, into the report of the writing.

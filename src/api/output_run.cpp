@@ -46,12 +46,23 @@ std::optional<KeptFactors> OutputRun::kept_factors(const ProvenanceFacts& facts)
 void OutputRun::begin(const ProvenanceFacts& facts) {
   const RunIdentity ours = identity(facts);
   std::optional<JournalContent> content;
+  refused_ = folder_->resumed();
   if (folder_->resumed()) content = unfinished_tensors(ours);
+  refused_ = content.has_value();
   sink_.emplace(plan_, folder_->path(), content.has_value());
+  refused_ = false;
   if (content) done_ = std::move(content->records);
   if (request_.sync) {
     sink_->keep_journal(folder_->journal(), ours, content ? content->valid_bytes : 0);
   }
+}
+
+void OutputRun::check_unfinished(const ProvenanceFacts& facts) {
+  std::error_code code;
+  if (!folder_->resumed() || !std::filesystem::exists(folder_->journal(), code)) return;
+  refused_ = true;
+  read_journal(folder_->journal(), identity(facts), plan_);
+  refused_ = false;
 }
 
 // None: the run was stopped before it wrote any, and left only the factors of a mixture.

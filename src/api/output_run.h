@@ -23,6 +23,11 @@ class OutputRun {
   // `facts`: those that are known before the run. Throws Error for an unfinished run that cannot be
   // gone on with.
   void begin(const ProvenanceFacts& facts);
+  // The same of its tensors alone, ahead of work that begin() has to wait for. Only where the plan
+  // will not change any more.
+  void check_unfinished(const ProvenanceFacts& facts);
+  // The unfinished run cannot be gone on with.
+  bool refused() const { return refused_; }
 
   const std::filesystem::path& folder() const { return folder_->path(); }
   // Before begin(): where a mixture's factors stay for a later run, if the request asks for it.
@@ -49,6 +54,7 @@ class OutputRun {
   std::optional<OutputFolder> folder_;
   std::optional<FolderSink> sink_;
   std::vector<JobRecord> done_;
+  bool refused_ = false;
 };
 
 }  // namespace merganser

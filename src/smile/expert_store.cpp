@@ -24,40 +24,40 @@ bool are_singular_values(const std::vector<double>& s) {
 ExpertStore::ExpertStore(const std::filesystem::path& folder)
     : file_(std::make_shared<ScratchFile>(folder)) {}
 
-ExpertStore::ExpertStore(const KeptFactors& kept, const Plan& plan, const SmileModules& modules,
-                         Progress& progress)
-    : file_(ScratchFile::named(kept.factors)), hasher_(Hasher::make(HashKind::xxh3)) {
-  take_over(kept, plan, modules, progress);
-  recorded_ = found_.modules.empty() ? 0 : found_.modules.back().end;
-  file_->cut(recorded_);
-  kept_ = found_.modules.size();
-  try {
-    journal_.emplace(kept.journal, found_.valid_bytes());
-    if (found_.valid_bytes() == 0 && write(factors_identity_line(kept.identity))) {
-      sync_folder(kept.journal.parent_path());
-    }
-  } catch (const Error&) {
-    journal_.reset();
-  }
-}
-
-void ExpertStore::take_over(const KeptFactors& kept, const Plan& plan, const SmileModules& modules,
-                            Progress& progress) {
+ExpertStore::ExpertStore(const KeptFactors& kept, const Plan& plan, const SmileModules& modules)
+    : place_(kept), hasher_(Hasher::make(HashKind::xxh3)) {
   std::error_code code;
   // Empty: the run that made it was killed before the first line.
-  if (!std::filesystem::exists(kept.journal, code) ||
-      std::filesystem::file_size(kept.journal, code) == 0) {
-    return;
+  if (std::filesystem::exists(kept.journal, code) &&
+      std::filesystem::file_size(kept.journal, code) > 0) {
+    found_ = parse_factors_journal(read_text(kept.journal, kMost), kept.identity, plan, modules,
+                                   kept.journal.string());
   }
-  found_ = parse_factors_journal(read_text(kept.journal, kMost), kept.identity, plan, modules,
-                                 kept.journal.string());
-  if (found_.modules.empty()) return;
-  progress.stage("checking what is decomposed");
-  progress.begin(found_.modules.back().end);
+  kept_ = found_.modules.size();
+  file_ = ScratchFile::named(kept.factors);
+}
+
+void ExpertStore::take_over(Progress& progress) {
+  if (!place_) return;
+  if (kept_ > 0) {
+    progress.stage("checking what is decomposed");
+    progress.begin(found_.modules.back().end);
+  }
   std::size_t good = 0;
   while (good < found_.modules.size() && load(found_.modules[good], progress)) ++good;
   found_.modules.resize(good);
   found_.ends.resize(good);
+  kept_ = good;
+  recorded_ = good == 0 ? 0 : found_.modules.back().end;
+  file_->cut(recorded_);
+  try {
+    journal_.emplace(place_->journal, found_.valid_bytes());
+    if (found_.valid_bytes() == 0 && write(factors_identity_line(place_->identity))) {
+      sync_folder(place_->journal.parent_path());
+    }
+  } catch (const Error&) {
+    journal_.reset();
+  }
 }
 
 // Fills in the singular values. False: the bytes are not those that were recorded.

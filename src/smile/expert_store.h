@@ -29,15 +29,19 @@ class ExpertStore {
  public:
   // In a scratch file without a name, made in `folder`.
   explicit ExpertStore(const std::filesystem::path& folder);
-  // In these files. What an earlier run put there is taken over up to the first layer that is not
-  // as recorded, and cut off behind it. All of it is read, in pieces. `modules` as for
-  // parse_factors_journal(). Throws Error as that does, also interrupted.
-  ExpertStore(const KeptFactors& kept, const Plan& plan, const SmileModules& modules,
-              Progress& progress);
+  // In these files. `modules` as for parse_factors_journal(), which reads what an earlier run noted
+  // down; throws Error as that does.
+  ExpertStore(const KeptFactors& kept, const Plan& plan, const SmileModules& modules);
   ExpertStore(const ExpertStore&) = delete;
   ExpertStore& operator=(const ExpertStore&) = delete;
 
-  // Of the earlier run: what was measured, and the first layers, their singular values included.
+  // Before anything is added: holds what the earlier run put aside against its notes, up to the
+  // first layer that is not as recorded, and cuts it off there. All of it is read, in pieces.
+  // Throws Error: io, interrupted.
+  void take_over(Progress& progress);
+
+  // Of the earlier run: what was measured, and the first layers. Only after take_over() they are
+  // known to be good, and have their singular values.
   const std::optional<RestRecord>& rest() const { return found_.rest; }
   const std::vector<ModuleRecord>& taken() const { return found_.modules; }
 
@@ -54,12 +58,11 @@ class ExpertStore {
   std::size_t kept() const { return kept_; }
 
  private:
-  void take_over(const KeptFactors& kept, const Plan& plan, const SmileModules& modules,
-                 Progress& progress);
   bool load(ModuleRecord& record, Progress& progress) const;
   bool write(std::string_view line);
 
   std::shared_ptr<ScratchFile> file_;
+  std::optional<KeptFactors> place_;
   FactorsJournal found_;
   std::optional<AppendFile> journal_;  // none: nothing is kept (any more)
   std::unique_ptr<Hasher> hasher_;     // of what was appended since the last record

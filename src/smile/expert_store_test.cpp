@@ -15,7 +15,9 @@ using ::testing::IsEmpty;
 class ExpertStoreTest : public ::testing::Test {
  protected:
   std::unique_ptr<ExpertStore> open() {
-    return std::make_unique<ExpertStore>(mixture_.kept, mixture_.plan, mixture_.modules, progress_);
+    auto store = std::make_unique<ExpertStore>(mixture_.kept, mixture_.plan, mixture_.modules);
+    store->take_over(progress_);
+    return store;
   }
   // A run that is stopped after so many of the four layers.
   void decompose(std::size_t layers) { mixture_.decompose(*open(), layers); }
@@ -117,9 +119,8 @@ TEST_F(ExpertStoreTest, RefusingLeavesTheWork) {
   decompose_all();
   KeptFactors other = mixture_.kept;
   other.identity.merge = "sha256:other";
-  EXPECT_THAT(
-      complaint([&] { ExpertStore store(other, mixture_.plan, mixture_.modules, progress_); }),
-      HasSubstr("another merge"));
+  EXPECT_THAT(complaint([&] { ExpertStore store(other, mixture_.plan, mixture_.modules); }),
+              HasSubstr("another merge"));
   write_file(mixture_.kept.journal, "garbage");
   EXPECT_THAT(complaint([&] { open(); }), HasSubstr("no journal"));
   EXPECT_EQ(factors(), whole_factors_);
@@ -166,10 +167,12 @@ TEST_F(ExpertStoreTest, WithoutANameNothingIsKept) {
 
 TEST_F(ExpertStoreTest, CheckingCanBeStopped) {
   decompose_all();
+  ExpertStore store(mixture_.kept, mixture_.plan, mixture_.modules);
   progress_.stop();
-  const auto error = error_of([&] { open(); });
+  const auto error = error_of([&] { store.take_over(progress_); });
   ASSERT_TRUE(error);
   EXPECT_EQ(error->kind(), ErrorKind::interrupted);
+  EXPECT_EQ(store.kept(), 4u) << "nothing is lost by it";
   EXPECT_EQ(factors(), whole_factors_);
   EXPECT_EQ(journal(), whole_journal_);
 }

@@ -63,8 +63,8 @@ std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules);
 // those are smaller.
 void choose_ranks(SmileModules& modules, const Experts& experts);
 
-// `plan`: the one that the modules were found in. Layers that the store has taken over are not read
-// again; the others are put aside there. Throws Error: NaN or infinity; a tensor that differs under
+// `plan`: the one that the modules were found in. What the store has taken over is not read again;
+// the other layers are put aside there. Throws Error: NaN or infinity; a tensor that differs under
 // rest: error; interrupted.
 Experts decompose(const Plan& plan, const SmileModules& modules, ExpertStore& store, HashKind hash,
                   Progress& progress);

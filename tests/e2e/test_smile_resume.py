@@ -296,6 +296,26 @@ def test_another_method_is_refused(unfinished, three):
     assert len(decomposed(mixture.folder)) == count
 
 
+@pytest.mark.parametrize("parameters", [{"rank_of_expert": 4}, {"parameter_budget": 1.7}],
+                         ids=["ranks", "budget"])  # fmt: skip
+def test_tensors_of_another_merge_are_refused(tmp_path, three, slow, parameters):
+    """Those of a run without --resume: there are no factors that would tell. Known ranks tell before
+    anything is decomposed."""
+    mixture = Mixture(tmp_path, three[0], three[1:], **parameters)
+    names = kill_after(program.start(*mixture.command(), env=slow), tmp_path, 10)
+    assert not mixture.out.exists() and names
+    error = program.fail(*mixture.command("--resume", "--seed", 3))
+    assert "another merge" in error and "leave out --resume" in error and "are kept" not in error
+    if "rank_of_expert" in parameters:
+        assert not decomposed(tmp_path)
+    path = unfinished_folder(tmp_path) / "model.safetensors"
+    os.truncate(path, path.stat().st_size - 8)
+    for journal in unfinished_folder(tmp_path).glob(FACTORS + "*"):
+        journal.unlink()
+    error = program.fail(*mixture.command("--resume"))
+    assert "model.safetensors" in error and "are kept" not in error
+
+
 def test_memory_may_change(unfinished):
     mixture, count = unfinished
     assert mixture.resume("--memory", "64MiB")["resumed_layers"] == count
