@@ -222,6 +222,16 @@ def test_biases_and_weights_that_lie_the_other_way_round(tmp_path, slow, rank):
     assert mixture.resume()["resumed_layers"] == len(names)
 
 
+def test_layers_of_zeros(tmp_path, three, slow):
+    """FusionBench's classes have experts in every linear layer; those that are not chosen read nothing."""
+    upscale = [{"filter": "q_proj", "value": True}, {"filter": "up_proj", "value": True}, {"value": False}]
+    mixture = Mixture(tmp_path, three[0], three[1:], layout="fusion_bench", rank_of_expert=4,
+                      upscale=upscale, unchanged="unit_vectors")  # fmt: skip
+    names = mixture.kill(slow, 3)
+    report = mixture.resume()
+    assert report["resumed_layers"] == len(names) and report["bytes_read"] < mixture.whole["bytes_read"]
+
+
 def test_kills_at_random(tmp_path, three, troubled_io):
     """kill -9 at random moments, until it is done."""
     mixture = Mixture(tmp_path, three[0], three[1:], parameter_budget=1.6)
