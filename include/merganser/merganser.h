@@ -105,7 +105,8 @@ struct MergeReport {
   std::size_t tensors = 0, left_out = 0, files = 0;
   std::uint64_t bytes_read = 0, bytes_written = 0;
   std::uint64_t non_finite_inputs = 0, non_finite_outputs = 0;  // elements
-  std::size_t resumed_tensors = 0;  // made by an earlier, unfinished run
+  // Made by an earlier, unfinished run: tensors; of a mixture layers whose experts were decomposed.
+  std::size_t resumed_tensors = 0, resumed_layers = 0;
   double seconds = 0, sync_seconds = 0;
   unsigned threads = 0;
   bool installed = false;  // the output has its name

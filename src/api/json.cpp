@@ -72,6 +72,7 @@ std::string MergeReport::json() const {
                      {"tensors", tensors},
                      {"left_out", left_out},
                      {"resumed_tensors", resumed_tensors},
+                     {"resumed_layers", resumed_layers},
                      {"files", files},
                      {"hash", hash},
                      {"bytes_read", bytes_read},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "api/carry_out.h"
@@ -97,16 +98,43 @@ void add_outcome(ProvenanceFacts& facts, const EngineReport& done) {
   facts.document_hashes = done.document_hashes;
 }
 
-Error unfinished(const Error& error, std::size_t kept, std::size_t tensors) {
-  Error told(error.kind(),
-             fmt::format("{}; {} of {} tensors are kept", error.message(), kept, tensors));
+// Tensors that are written and layers that are decomposed.
+struct Work {
+  std::size_t tensors = 0, layers = 0;
+
+  bool empty() const { return tensors == 0 && layers == 0; }
+};
+
+// "the experts of 5 of 14 layers"; "the experts of 14 of 14 layers and 3 of 90 tensors".
+std::string text_of(const Work& work, const Prepared& prepared) {
+  const std::string tensors =
+      fmt::format("{} of {} tensors", work.tensors, prepared.plan.jobs.size());
+  if (work.layers == 0) return tensors;
+  const std::string layers = fmt::format("the experts of {} of {} layers", work.layers,
+                                         prepared.mixture->modules.modules.size());
+  return work.tensors == 0 ? layers : layers + " and " + tensors;
+}
+
+Error unfinished(const Error& error, const std::string& kept) {
+  Error told(error.kind(), fmt::format("{}; {} are kept", error.message(), kept));
   told.in_file(error.file()).in_tensor(error.tensor()).at(error.line(), error.column());
   return told.hint("the same command with --resume goes on from there");
 }
 
-std::string resume_note(std::size_t done, std::size_t tensors) {
-  if (done == 0) return "there was no unfinished run to go on with: merged from the start";
-  return fmt::format("{} of {} tensors are from the unfinished run", done, tensors);
+std::string resume_note(const Work& done, const Prepared& prepared) {
+  if (done.empty()) return "there was no unfinished run to go on with: merged from the start";
+  return text_of(done, prepared) + " are from the unfinished run";
+}
+
+// With a name where a run is to be gone on with, or goes on with another one.
+std::unique_ptr<ExpertStore> open_store(const Prepared& prepared, const OutputRun* output,
+                                        const ProvenanceFacts& facts) {
+  const auto kept = output != nullptr ? output->kept_factors(facts) : std::nullopt;
+  if (kept) {
+    return std::make_unique<ExpertStore>(*kept, prepared.mixture->plan, prepared.mixture->modules);
+  }
+  return std::make_unique<ExpertStore>(output != nullptr ? output->folder()
+                                                         : fs::temp_directory_path());
 }
 
 }  // namespace
@@ -127,11 +155,14 @@ MergeReport carry_out(const Request& request, Progress& progress,
   }
   double sync_seconds = 0;
   EngineReport done;
+  std::unique_ptr<ExpertStore> store;
   std::optional<Experts> experts;
   try {
     if (prepared.mixture) {
-      experts = make_experts(prepared, output ? output->folder() : fs::temp_directory_path(),
-                             options.hash, progress);
+      // Where the plan is known already, a journal of other tensors is refused before the work.
+      if (output && !prepared.mixture->modules.ranks_follow()) output->check_unfinished(facts);
+      store = open_store(prepared, output ? &*output : nullptr, facts);
+      experts = make_experts(prepared, *store, options.hash, progress);
     }
     if (output) {
       output->begin(facts);
@@ -150,9 +181,11 @@ MergeReport carry_out(const Request& request, Progress& progress,
   } catch (const Error& error) {
     // Where an input has changed, what was made of it is worth nothing.
     check_unchanged(plan);
-    const std::size_t kept = output ? output->keep_unfinished() : 0;
-    if (kept == 0) throw;
-    throw unfinished(error, kept, plan.jobs.size());
+    if (output && output->refused()) throw;  // what is kept does not help the same command
+    Work kept{0, store ? store->kept() : 0};
+    if (output) kept.tensors = output->keep_unfinished(kept.layers > 0);
+    if (kept.empty()) throw;
+    throw unfinished(error, text_of(kept, prepared));
   }
   if (experts) add_experts(done, prepared, *experts);
   add_outcome(facts, done);
@@ -164,7 +197,10 @@ MergeReport carry_out(const Request& request, Progress& progress,
   report.threads = prepared.budget.threads;
   report.sync_seconds = sync_seconds;
   report.resumed_tensors = options.done.size();
-  if (request.resume) report.notes.push_back(resume_note(options.done.size(), plan.jobs.size()));
+  report.resumed_layers = store ? store->taken().size() : 0;
+  if (request.resume) {
+    report.notes.push_back(resume_note({report.resumed_tensors, report.resumed_layers}, prepared));
+  }
   if (output) {
     const std::string provenance = output->write_companions(facts);
     report.installed = accept(provenance);

@@ -8,11 +8,11 @@
 
 namespace merganser {
 
-Experts make_experts(Prepared& prepared, const std::filesystem::path& folder, HashKind hash,
-                     Progress& progress) {
+Experts make_experts(Prepared& prepared, ExpertStore& store, HashKind hash, Progress& progress) {
   Mixture& mixture = *prepared.mixture;
+  store.take_over(progress);
   progress.stage("decomposing");
-  Experts experts = decompose(mixture.plan, mixture.modules, folder, hash, progress);
+  Experts experts = decompose(mixture.plan, mixture.modules, store, hash, progress);
   if (mixture.modules.ranks_follow()) {
     choose_ranks(mixture.modules, experts);
     prepared.plan = expand(mixture.plan, mixture.modules);

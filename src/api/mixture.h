@@ -1,19 +1,19 @@
 // The part of a merge that only mixtures of experts have: decomposing, before anything is written.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "api/request.h"
 #include "execute/engine.h"
+#include "smile/expert_store.h"
 #include "smile/experts.h"
 
 namespace merganser {
 
-// Decomposes, with a scratch file in `folder`; the plan's made tensors can be read afterwards.
-Experts make_experts(Prepared& prepared, const std::filesystem::path& folder, HashKind hash,
-                     Progress& progress);
+// Takes over what an earlier run left in the store, and decomposes the rest; the plan's made
+// tensors can be read afterwards.
+Experts make_experts(Prepared& prepared, ExpertStore& store, HashKind hash, Progress& progress);
 
 // What the decomposition learnt, into the report of the writing.
 void add_experts(EngineReport& report, const Prepared& prepared, const Experts& experts);

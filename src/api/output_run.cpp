@@ -34,28 +34,66 @@ OutputRun::OutputRun(const Plan& plan, const Request& request) : plan_(plan), re
   folder_.emplace(target, plan.single_file, request.resume);
 }
 
-void OutputRun::begin(const ProvenanceFacts& facts) {
-  const RunIdentity identity{merge_hash(plan_, facts), input_identities(plan_)};
-  std::uint64_t valid_bytes = 0;
-  if (folder_->resumed()) {
-    JournalContent content = read_journal(folder_->journal(), identity, plan_);
-    valid_bytes = content.valid_bytes;
-    done_ = std::move(content.records);
-    folder_->clear(plan_.shards, plan_.mask_shards);
-  }
-  sink_.emplace(plan_, folder_->path(), folder_->resumed());
-  if (request_.sync) sink_->keep_journal(folder_->journal(), identity, valid_bytes);
+RunIdentity OutputRun::identity(const ProvenanceFacts& facts) const {
+  return {merge_hash(plan_, facts), input_identities(plan_)};
 }
 
-std::size_t OutputRun::keep_unfinished() noexcept {
-  if (!request_.resume || !sink_) return 0;
-  try {
-    sink_->settle();
-  } catch (...) {
-    return 0;  // not on the disk, so nothing to go on with
+std::optional<KeptFactors> OutputRun::kept_factors(const ProvenanceFacts& facts) const {
+  if (!request_.resume) return std::nullopt;
+  return KeptFactors{folder_->factors(), folder_->factors_journal(), identity(facts)};
+}
+
+void OutputRun::begin(const ProvenanceFacts& facts) {
+  const RunIdentity ours = identity(facts);
+  std::optional<JournalContent> content;
+  refused_ = folder_->resumed();
+  if (folder_->resumed()) content = unfinished_tensors(ours);
+  refused_ = content.has_value();
+  sink_.emplace(plan_, folder_->path(), content.has_value());
+  refused_ = false;
+  if (content) done_ = std::move(content->records);
+  if (request_.sync) {
+    sink_->keep_journal(folder_->journal(), ours, content ? content->valid_bytes : 0);
   }
-  const std::size_t kept = done_.size() + sink_->journaled();
-  if (kept > 0) folder_->keep();
+}
+
+void OutputRun::check_unfinished(const ProvenanceFacts& facts) {
+  std::error_code code;
+  if (!folder_->resumed() || !std::filesystem::exists(folder_->journal(), code)) return;
+  refused_ = true;
+  read_journal(folder_->journal(), identity(facts), plan_);
+  refused_ = false;
+}
+
+// None: the run was stopped before it wrote any, and left only the factors of a mixture.
+std::optional<JournalContent> OutputRun::unfinished_tensors(const RunIdentity& ours) const {
+  std::error_code code;
+  if (!std::filesystem::exists(folder_->journal(), code)) {
+    if (!plan_.made) {
+      throw Error(ErrorKind::mismatch, "the unfinished run was another merge, of method smile")
+          .in_file(folder_->factors_journal().string())
+          .hint("merge from the start: leave out --resume");
+    }
+    folder_->clear({}, {});
+    return std::nullopt;
+  }
+  JournalContent content = read_journal(folder_->journal(), ours, plan_);
+  folder_->clear(plan_.shards, plan_.mask_shards);
+  return content;
+}
+
+std::size_t OutputRun::keep_unfinished(bool factors) noexcept {
+  if (!request_.resume) return 0;
+  std::size_t kept = 0;
+  try {
+    if (sink_) {
+      sink_->settle();
+      kept = done_.size() + sink_->journaled();
+    }
+  } catch (...) {
+    kept = 0;  // not on the disk, so nothing to go on with
+  }
+  if (kept > 0 || factors) folder_->keep();
   return kept;
 }
 

@@ -1,7 +1,5 @@
 #include "execute/journal.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -9,33 +7,16 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/hash.h"
-#include "base/json_text.h"
+#include "base/file.h"
+#include "base/hashed_lines.h"
 
 namespace merganser {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kFormat = 1;
+constexpr std::string_view kKind = "merganser_journal";
 constexpr std::uint64_t kMost = 256 << 20;  // bytes of a journal
-constexpr std::size_t kTail = 18;           // " ", 16 hex digits, newline
-
-std::string line_of(const Json& value) {
-  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return fmt::format("{} {:016x}\n", text, hash64(text));
-}
-
-Json to_json(const RunIdentity& identity) {
-  Json inputs = Json::array();
-  for (const FileIdentity& file : identity.inputs) {
-    inputs.push_back({{"path", file.path.string()},
-                      {"size", file.size},
-                      {"inode", file.inode},
-                      {"mtime_ns", file.mtime_ns}});
-  }
-  return {{"merganser_journal", kFormat}, {"merge", identity.merge}, {"inputs", inputs}};
-}
 
 Json to_json(const JobRecord& record, const Plan& plan) {
   Json inputs = Json::array();
@@ -51,12 +32,6 @@ Json to_json(const JobRecord& record, const Plan& plan) {
     for (const Fact& fact : record.facts) facts.push_back({fact.name, fact.values});
   }
   return line;
-}
-
-// Throws Json::exception unless it is a count: a fraction or a number beyond 64 bits has no value
-// as an integer.
-std::uint64_t count_of(const Json& value) {
-  return value.get_ref<const Json::number_unsigned_t&>();
 }
 
 // Throws Json::exception, or nothing comes back, for a line that is no record of this plan.
@@ -90,68 +65,14 @@ std::optional<JobRecord> record_of(const Json& line, const Plan& plan) {
   return record;
 }
 
-// The object of the line at `at`, and where the next one begins; none at a damaged or absent line.
-std::optional<Json> next_line(std::string_view text, std::size_t& at, const std::string& name) {
-  const std::size_t end = text.find('\n', at);
-  if (end == text.npos || end + 1 - at < kTail) return std::nullopt;
-  const std::string_view json = text.substr(at, end + 1 - at - kTail);
-  const std::string_view tail = text.substr(at + json.size(), kTail);
-  if (tail != fmt::format(" {:016x}\n", hash64(json))) return std::nullopt;
-  try {
-    Json value = parse_json(json, name);
-    if (!value.is_object()) return std::nullopt;
-    at = end + 1;
-    return value;
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
-void check_identity(const Json& line, const RunIdentity& identity, const std::string& name) {
-  const auto refuse = [](std::string what, const std::string& file) {
-    throw Error(ErrorKind::mismatch, std::move(what))
-        .in_file(file)
-        .hint("merge from the start: leave out --resume");
-  };
-  const Json ours = to_json(identity);
-  if (line.at("merganser_journal") != kFormat || line.at("merge") != ours.at("merge")) {
-    refuse("the unfinished run was another merge: its recipe, options, configs or program differ",
-           name);
-  }
-  const Json &then = line.at("inputs"), &now = ours.at("inputs");
-  for (std::size_t i = 0; i < std::max(then.size(), now.size()); ++i) {
-    if (i >= now.size() || i >= then.size() || then[i].at("path") != now[i].at("path")) {
-      refuse("the unfinished run read other files", name);
-    }
-    if (then[i] != now[i]) {
-      refuse("it was changed since the unfinished run read it", identity.inputs[i].path.string());
-    }
-  }
-}
-
 }  // namespace
-
-std::vector<FileIdentity> input_identities(const Plan& plan) {
-  std::vector<FileIdentity> found;
-  for (const PlanModel* model : plan.checkpoints()) {
-    std::vector<std::shared_ptr<const FileSource>> all = {model->file};
-    all.insert(all.end(), model->also_read.begin(), model->also_read.end());
-    for (const auto& file : all) {
-      for (FileIdentity& one : file->checkpoint().identities()) {
-        one.path = fs::absolute(one.path).lexically_normal();
-        found.push_back(std::move(one));
-      }
-    }
-  }
-  return found;
-}
 
 Journal::Journal(const fs::path& path, const RunIdentity& identity, const Plan& plan,
                  std::uint64_t valid_bytes, Sync sync)
     : plan_(plan), sync_(std::move(sync)) {
   try {
     file_.emplace(path, valid_bytes);
-    if (valid_bytes == 0 && append(line_of(to_json(identity)))) sync_folder(path.parent_path());
+    if (valid_bytes == 0 && append(identity_line(identity, kKind))) sync_folder(path.parent_path());
   } catch (const Error&) {
     file_.reset();
     return;
@@ -204,7 +125,7 @@ void Journal::work() {
       std::string lines;
       for (const JobRecord& record : records) {
         jobs.push_back(record.job);
-        lines += line_of(to_json(record, plan_));
+        lines += hashed_line(to_json(record, plan_));
       }
       sync_(jobs);
       if (append(lines)) written_ += records.size();
@@ -232,17 +153,10 @@ void Journal::close() {
 JournalContent parse_journal(std::string_view text, const RunIdentity& identity, const Plan& plan,
                              const std::string& name) {
   JournalContent content;
-  std::size_t at = 0;
-  const auto first = next_line(text, at, name);
-  try {
-    if (!first) throw Error(ErrorKind::corrupt, "this is no journal").in_file(name);
-    check_identity(*first, identity, name);
-  } catch (const Json::exception&) {
-    throw Error(ErrorKind::corrupt, "this is no journal of this program").in_file(name);
-  }
+  std::size_t at = check_identity(text, identity, kKind, name);
   content.valid_bytes = at;
   std::set<std::size_t> seen;
-  while (const auto line = next_line(text, at, name)) {
+  while (const auto line = next_hashed_line(text, at, name)) {
     try {
       std::optional<JobRecord> record = record_of(*line, plan);
       if (!record) break;

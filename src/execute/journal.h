@@ -16,21 +16,12 @@
 #include <thread>
 #include <vector>
 
-#include "base/file.h"
 #include "base/file_append.h"
 #include "execute/job_record.h"
 #include "plan/plan.h"
+#include "plan/run_identity.h"
 
 namespace merganser {
-
-// What must be the same for a run to go on where another one stopped.
-struct RunIdentity {
-  std::string merge;                 // hash of everything that decides the output but the weights
-  std::vector<FileIdentity> inputs;  // the weights; paths absolute
-};
-
-// Every weight file that the plan reads.
-std::vector<FileIdentity> input_identities(const Plan& plan);
 
 // Writes the journal beside the run. A record is written once the tensor's bytes are durable; a
 // thread of its own waits for the disk, so that the workers do not.

@@ -1,6 +1,5 @@
 // libFuzzer: whatever the bytes, a journal is read up to its first damaged line or refused with an
 // Error; records name jobs and tensors of the plan, and each job once.
-#include <fmt/format.h>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -10,7 +9,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/hash.h"
+#include "base/hashed_lines_testing.h"
 #include "base/text.h"
 #include "execute/journal.h"
 
@@ -53,10 +52,6 @@ constexpr std::string_view kFirstLine =
     R"({"path":"/in/a.safetensors","size":96,"inode":7,"mtime_ns":-1},)"
     R"({"path":"/in/b.safetensors","size":96,"inode":7,"mtime_ns":-1}]})";
 
-void append_line(std::string& text, std::string_view line) {
-  text += fmt::format("{} {:016x}\n", line, hash64(line));
-}
-
 void check(const JournalContent& content, const Plan& plan, std::size_t size) {
   if (content.valid_bytes > size) std::abort();
   std::set<std::size_t> jobs;
@@ -84,8 +79,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (data[0] == 'j') {
     text = rest;
   } else {
-    if (data[0] != 'l') append_line(text, kFirstLine);
-    for (const std::string_view line : split(rest, '\n')) append_line(text, line);
+    if (data[0] != 'l') text += test::with_hash(kFirstLine);
+    for (const std::string_view line : split(rest, '\n')) text += test::with_hash(line);
   }
   try {
     check(parse_journal(text, identity, plan, "fuzz"), plan, text.size());

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "base/hash.h"
+#include "base/hashed_lines_testing.h"
 #include "execute/folder_sink.h"
 #include "plan/testing.h"
 
@@ -180,8 +180,7 @@ TEST(Journal, NumbersThatAreNoCountsEndIt) {
   of.write({0});
   const std::string good = read_file(of.path);
   const auto records_with = [&](const std::string& line) {
-    const std::string text = good + fmt::format("{} {:016x}\n", line, hash64(line));
-    return parse_journal(text, of.identity, of.plan, "j").records.size();
+    return parse_journal(good + with_hash(line), of.identity, of.plan, "j").records.size();
   };
   const std::string start =
       fmt::format(R"({{"tensor":"{}","inputs":[)", of.plan.jobs[1].output.name);

@@ -59,6 +59,9 @@ std::optional<std::string> reason_against_file(const std::string& name, const fs
   if (small == names::kRecipe || small == names::kProvenance || small == "mergekit_config.yml") {
     return "tells of an earlier merge";
   }
+  if (small == names::kJournal || small == names::kFactors || small == names::kFactorsJournal) {
+    return "belongs to an unfinished merge";
+  }
   if (ends_with_any(small, {".safetensors"})) return "weights: the output has its own";
   if (ends_with_any(small, {".safetensors.index.json", ".bin.index.json", ".h5.index.json",
                             ".msgpack.index.json"})) {

@@ -79,7 +79,8 @@ TEST(Companions, LeftOutWithReasons) {
   for (const char* name : {"onnx/model.onnx", "openvino/m.xml", "original/params.json",
                            "checkpoint-500/trainer_state.json", ".git/config", ".gitattributes",
                            ".cache/x", "README.md", "merganser_recipe.yml", "mergekit_config.yml",
-                           "merganser_provenance.json", "adapter_config.json", "a/.hidden"}) {
+                           "merganser_provenance.json", "adapter_config.json", "a/.hidden",
+                           "merganser_journal", "merganser_factors", "merganser_factors_journal"}) {
     test::write_file(models.base() / name, "x");
   }
   const Companions found = find_companions(models.plan());
@@ -91,6 +92,7 @@ TEST(Companions, LeftOutWithReasons) {
   EXPECT_THAT(reason(found, "onnx/"), HasSubstr("another format"));
   EXPECT_THAT(reason(found, "checkpoint-500/"), HasSubstr("training"));
   EXPECT_EQ(reason(found, ".git/"), "hidden");
+  EXPECT_THAT(reason(found, "merganser_factors"), HasSubstr("unfinished"));
   EXPECT_EQ(reason(found, "a/.hidden"), "hidden");
   EXPECT_THAT(reason(found, "README.md"), HasSubstr("card"));
   EXPECT_THAT(reason(found, "mergekit_config.yml"), HasSubstr("earlier merge"));

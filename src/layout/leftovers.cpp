@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <system_error>
 #include <utility>
 
@@ -14,6 +15,8 @@ namespace merganser {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::array kJournals = {names::kJournal, names::kFactorsJournal};
 
 // PID-COUNT, as OutputFolder makes them; not the lock, nor what belongs to a target whose name
 // begins like this one.
@@ -44,9 +47,12 @@ std::vector<fs::path> leftovers(const fs::path& target) {
     if (!name.starts_with(prefix) || !is_run_number(std::string_view(name).substr(prefix.size()))) {
       continue;
     }
-    std::error_code unknown;
-    fs::file_time_type used = fs::last_write_time(at->path() / names::kJournal, unknown);
-    if (unknown) used = fs::file_time_type::min();
+    fs::file_time_type used = fs::file_time_type::min();
+    for (const char* journal : kJournals) {
+      std::error_code unknown;
+      const fs::file_time_type written = fs::last_write_time(at->path() / journal, unknown);
+      if (!unknown) used = std::max(used, written);
+    }
     found.emplace_back(used, at->path());
   }
   std::ranges::sort(found, [](const auto& a, const auto& b) { return a > b; });
@@ -60,7 +66,9 @@ std::optional<fs::path> unfinished_run(const fs::path& target) {
     std::error_code code;
     // Neither may be a link: what is there would be written through it.
     if (fs::is_directory(fs::symlink_status(path, code)) &&
-        fs::is_regular_file(fs::symlink_status(path / names::kJournal, code))) {
+        std::ranges::any_of(kJournals, [&](const char* journal) {
+          return fs::is_regular_file(fs::symlink_status(path / journal, code));
+        })) {
       return path;
     }
   }

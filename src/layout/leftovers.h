@@ -17,7 +17,7 @@ std::string hidden_prefix(const std::filesystem::path& target);
 // used first.
 std::vector<std::filesystem::path> leftovers(const std::filesystem::path& target);
 
-// The one of them that a journal says how to go on in.
+// The one of them that a journal, of tensors or of experts, says how to go on in.
 std::optional<std::filesystem::path> unfinished_run(const std::filesystem::path& target);
 
 // Bytes on the disk that they take.

@@ -34,12 +34,19 @@ void remove_leftovers(const fs::path& target, const fs::path& but = {}) {
   }
 }
 
-// All but the weights and the journal is made again.
+// All else is made again.
 void remove_all_but(const fs::path& folder, const std::vector<std::string>& kept) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (std::ranges::find(kept, name) == kept.end()) fs::remove_all(entry.path());
   }
+}
+
+// Links lead elsewhere, and what is no file cannot be gone on with.
+void remove_strange(const fs::path& path) {
+  std::error_code ignored;
+  const fs::file_status status = fs::symlink_status(path, ignored);
+  if (fs::exists(status) && !fs::is_regular_file(status)) fs::remove_all(path, ignored);
 }
 
 // Not mkdtemp: that makes a private folder, and the output should have ordinary permissions.
@@ -116,6 +123,7 @@ OutputFolder::OutputFolder(const fs::path& target, bool single_file, bool resume
   if (unfinished) {
     path_ = *unfinished;
     resumed_ = keep_ = true;
+    for (const fs::path& file : {journal(), factors(), factors_journal()}) remove_strange(file);
   } else {
     path_ = make_folder(parent, prefix);
   }
@@ -128,8 +136,12 @@ OutputFolder::~OutputFolder() {
 
 fs::path OutputFolder::journal() const { return path_ / names::kJournal; }
 
+fs::path OutputFolder::factors() const { return path_ / names::kFactors; }
+
+fs::path OutputFolder::factors_journal() const { return path_ / names::kFactorsJournal; }
+
 void OutputFolder::clear(const ShardPlan& weights, const ShardPlan& masks) const {
-  std::vector<std::string> kept = {names::kJournal};
+  std::vector<std::string> kept = {names::kJournal, names::kFactors, names::kFactorsJournal};
   for (const ShardPlan* plan : {&weights, &masks}) {
     for (const ShardPlan::File& file : plan->files) kept.push_back(file.name);
   }
@@ -137,10 +149,12 @@ void OutputFolder::clear(const ShardPlan& weights, const ShardPlan& masks) const
 }
 
 void OutputFolder::install(bool replace) {
-  // From here on nothing is unfinished. Were it there while the folder changes its name, a run
-  // killed in between would leave the replaced output looking like an unfinished one.
-  std::error_code ignored;
-  fs::remove(journal(), ignored);
+  std::error_code ignored, failed;
+  fs::remove(factors(), failed);
+  if (failed) throw refused(failed.value(), "remove this file", factors());
+  // From here on nothing is unfinished. Were a journal there while the folder changes its name, a
+  // run killed in between would leave the replaced output looking like an unfinished one.
+  for (const fs::path& file : {factors_journal(), journal()}) fs::remove(file, ignored);
   keep_ = false;
   if (!single_file_) {
     sync_folder(path_);

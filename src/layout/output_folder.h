@@ -71,9 +71,12 @@ class OutputFolder {
 
   bool resumed() const { return resumed_; }  // an unfinished run's folder
   std::filesystem::path journal() const;     // where the journal of the run stands
+  // Where a mixture's factors are put aside, and the journal of them.
+  std::filesystem::path factors() const;
+  std::filesystem::path factors_journal() const;
   // The folder stays, for a later run to go on in.
   void keep() { keep_ = true; }
-  // Removes from an unfinished run's folder all that is neither journal nor weights nor masks.
+  // Removes from an unfinished run's folder all that is none of these files, journal or factors.
   void clear(const ShardPlan& weights, const ShardPlan& masks) const;
 
   // After everything is written. A single file's provenance goes beside it: "x.safetensors" gets

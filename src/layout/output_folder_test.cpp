@@ -166,6 +166,56 @@ TEST(OutputFolder, KilledRunDoesNotStopTheNext) {
   EXPECT_THAT(test::names_in(place.path()), IsEmpty());
 }
 
+// What a killed run with these files left; the folder.
+fs::path unfinished(const fs::path& place, const std::vector<std::string>& names) {
+  fs::path folder = place / ".out.merganser-7-0";
+  fs::create_directory(folder);
+  for (const std::string& name : names) test::write_file(folder / name, name);
+  return folder;
+}
+
+TEST(OutputFolder, AJournalOfFactorsIsEnoughToGoOn) {
+  const test::TemporaryFolder place;
+  const fs::path left = unfinished(
+      place.path(), {"merganser_factors", "merganser_factors_journal", "model.safetensors"});
+  {
+    OutputFolder folder(place / "out", false, true);
+    EXPECT_TRUE(folder.resumed());
+    EXPECT_EQ(test::read_file(folder.factors()), "merganser_factors");
+    folder.clear({}, {});
+    EXPECT_THAT(test::names_in(folder.path()),
+                UnorderedElementsAre("merganser_factors", "merganser_factors_journal"));
+  }
+  EXPECT_TRUE(fs::exists(left / "merganser_factors")) << "it has not been gone on with";
+  {
+    OutputFolder folder(place / "out", false, true);
+    test::write_file(folder.path() / "model.safetensors", "x");
+    folder.install(false);
+  }
+  EXPECT_THAT(test::names_in(place / "out"), ElementsAre("model.safetensors"));
+  EXPECT_THAT(test::names_in(place.path()), ElementsAre("out"));
+}
+
+TEST(OutputFolder, FactorsAloneSayNothing) {
+  const test::TemporaryFolder place;
+  unfinished(place.path(), {"merganser_factors"});
+  const OutputFolder folder(place / "out", false, true);
+  EXPECT_FALSE(folder.resumed());
+  EXPECT_THAT(test::names_in(folder.path()), IsEmpty());
+}
+
+TEST(OutputFolder, LinksInAnUnfinishedRunAreRemoved) {
+  const test::TemporaryFolder place;
+  const fs::path left = unfinished(place.path(), {"merganser_journal"});
+  const fs::path victim = test::write_file(place / "victim", "precious");
+  fs::create_symlink(victim, left / "merganser_factors");
+  fs::create_symlink(victim, left / "merganser_factors_journal");
+  const OutputFolder folder(place / "out", false, true);
+  EXPECT_TRUE(folder.resumed());
+  EXPECT_THAT(test::names_in(folder.path()), ElementsAre("merganser_journal"));
+  EXPECT_EQ(test::read_file(victim), "precious");
+}
+
 // Names that look alike belong to others.
 TEST(OutputFolder, RemovesOnlyItsOwnLeftovers) {
   const test::TemporaryFolder place;

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "kernels/blend.h"
 #include "kernels/reduce.h"
 #include "linalg/multiply.h"
 #include "smile/changes.h"
+#include "smile/expert_store.h"
 #include "smile/experts.h"
 #include "smile/input_stream.h"
 
@@ -19,10 +21,10 @@ constexpr std::size_t kPiece = std::size_t{1} << 18;  // elements read at once
 
 class Decomposition {
  public:
-  Decomposition(const Plan& plan, const SmileModules& modules, const std::filesystem::path& folder,
-                HashKind hash, Progress& progress)
-      : plan_(plan), modules_(modules), hash_(hash), progress_(progress) {
-    experts_.file = std::make_shared<ScratchFile>(folder);
+  Decomposition(const Plan& plan, const SmileModules& modules, ExpertStore& store, HashKind hash,
+                Progress& progress)
+      : plan_(plan), modules_(modules), store_(store), hash_(hash), progress_(progress) {
+    experts_.file = store.file();
     const std::size_t count = modules.models.size();
     experts_.weights.resize(count);
     experts_.biases.resize(count);
@@ -30,12 +32,18 @@ class Decomposition {
   }
 
   Experts run() {
-    progress_.begin(bytes_to_decompose(plan_));
-    read_rest();
-    for (const SmileModule& module : modules_.modules) {
+    take_over();
+    progress_.begin(bytes_left());
+    if (!store_.rest()) {
+      read_rest();
+      store_.add({experts_.biases, experts_.rest, take_hashes()});
+    }
+    while (experts_.of_module.size() < modules_.modules.size()) {
+      const SmileModule& module = modules_.modules[experts_.of_module.size()];
       const PlanJob& job = plan_.jobs[module.weight];
-      experts_.of_module.push_back(job.f64 ? experts_of<double>(module)
-                                           : experts_of<float>(module));
+      std::vector<Expert> found = job.f64 ? experts_of<double>(module) : experts_of<float>(module);
+      store_.add(module, found, take_hashes());
+      experts_.of_module.push_back(std::move(found));
     }
     return std::move(experts_);
   }
@@ -52,10 +60,46 @@ class Decomposition {
   void finish(InputStream& stream) {
     const PlanInput& input = stream.input();
     std::string hash = stream.finish();
-    if (!hash.empty()) experts_.hashes[{input.model, input.tensor}] = std::move(hash);
+    if (!hash.empty()) hashes_.push_back({input, std::move(hash)});
     const std::uint64_t bytes = plan_.models[input.model].bytes_to_read(input.tensor);
     experts_.bytes_read += bytes;
     progress_.advance(bytes);
+  }
+
+  void keep(const std::vector<InputHash>& hashes) {
+    for (const InputHash& each : hashes) {
+      experts_.hashes[{each.input.model, each.input.tensor}] = each.hash;
+    }
+  }
+
+  // Of what was read since the last call.
+  std::vector<InputHash> take_hashes() {
+    keep(hashes_);
+    return std::exchange(hashes_, {});
+  }
+
+  // In the order of decomposing, so that the sums have the same bits.
+  void take_over() {
+    if (!store_.rest()) return;
+    experts_.biases = store_.rest()->biases;
+    experts_.rest = store_.rest()->rest;
+    keep(store_.rest()->hashes);
+    for (const ModuleRecord& record : store_.taken()) {
+      for (std::size_t e = 0; e < record.experts.size(); ++e) {
+        experts_.weights[e] += record.experts[e].energy;
+      }
+      keep(record.hashes);
+      experts_.of_module.push_back(record.experts);
+    }
+  }
+
+  std::uint64_t bytes_left() const {
+    if (!store_.rest()) return bytes_to_decompose(plan_);
+    std::uint64_t bytes = 0;
+    for (std::size_t i = experts_.of_module.size(); i < modules_.modules.size(); ++i) {
+      bytes += bytes_to_decompose(plan_, plan_.jobs[modules_.modules[i].weight]);
+    }
+    return bytes;
   }
 
   // What no expert carries is measured before anything is decomposed: it may refuse the merge.
@@ -235,7 +279,7 @@ class Decomposition {
 
   template <class T>
   std::uint64_t append(const T* values, std::size_t count) {
-    return experts_.file->append(std::as_bytes(std::span(values, count)));
+    return store_.append(std::as_bytes(std::span(values, count)));
   }
 
   // The vectors of the input side stand on the other side of a weight that is stored [n, m].
@@ -285,16 +329,18 @@ class Decomposition {
 
   const Plan& plan_;
   const SmileModules& modules_;
+  ExpertStore& store_;
   const HashKind hash_;
   Progress& progress_;
   Experts experts_;
+  std::vector<InputHash> hashes_;  // not yet recorded
 };
 
 }  // namespace
 
-Experts decompose(const Plan& plan, const SmileModules& modules,
-                  const std::filesystem::path& folder, HashKind hash, Progress& progress) {
-  return Decomposition(plan, modules, folder, hash, progress).run();
+Experts decompose(const Plan& plan, const SmileModules& modules, ExpertStore& store, HashKind hash,
+                  Progress& progress) {
+  return Decomposition(plan, modules, store, hash, progress).run();
 }
 
 }  // namespace merganser

@@ -15,15 +15,18 @@ double Expert::residual(std::uint64_t kept) const {
   return std::sqrt(std::max(0.0, energy - sum) / energy);
 }
 
+std::uint64_t bytes_to_decompose(const Plan& plan, const PlanJob& job) {
+  if (job.action != PlanJob::Action::merge || !job.base) return 0;
+  std::uint64_t bytes = plan.models[job.base->model].bytes_to_read(job.base->tensor);
+  for (const PlanInput& input : job.inputs) {
+    bytes += plan.models[input.model].bytes_to_read(input.tensor);
+  }
+  return bytes;
+}
+
 std::uint64_t bytes_to_decompose(const Plan& plan) {
   std::uint64_t total = 0;
-  for (const PlanJob& job : plan.jobs) {
-    if (job.action != PlanJob::Action::merge || !job.base) continue;
-    total += plan.models[job.base->model].bytes_to_read(job.base->tensor);
-    for (const PlanInput& input : job.inputs) {
-      total += plan.models[input.model].bytes_to_read(input.tensor);
-    }
-  }
+  for (const PlanJob& job : plan.jobs) total += bytes_to_decompose(plan, job);
   return total;
 }
 
@@ -35,6 +38,8 @@ std::uint64_t scratch_bytes(const Plan& plan, const SmileModules& modules) {
     for (std::size_t e = 0; e < module.ranks.size(); ++e) {
       total +=
           width * (module.most_kept(e) * (module.out + module.in) + module.router_rank * module.in);
+      // Singular values, where a later run is to find them.
+      total += sizeof(double) * std::max(module.most_kept(e), module.router_rank);
       if (module.dense && module.transposed) total += width * module.out * module.in;
     }
   }

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -40,8 +39,10 @@ struct Expert {
   double residual(std::uint64_t rank) const;
 };
 
+class ExpertStore;
+
 struct Experts {
-  std::shared_ptr<ScratchFile> file;
+  std::shared_ptr<const ScratchFile> file;
   std::vector<std::vector<Expert>> of_module;  // [module][expert]
   // Of each expert: squared norms of what changed in the upscaled weights, in their biases, and in
   // all other tensors.
@@ -51,9 +52,10 @@ struct Experts {
   std::uint64_t bytes_read = 0;
 };
 
-// Bytes that decompose() reads, that it puts aside on the disk at most, and private memory that it
-// takes at most.
+// Bytes that decompose() reads, in all and for one job; that it puts aside on the disk at most; and
+// private memory that it takes at most.
 std::uint64_t bytes_to_decompose(const Plan& plan);
+std::uint64_t bytes_to_decompose(const Plan& plan, const PlanJob& job);
 std::uint64_t scratch_bytes(const Plan& plan, const SmileModules& modules);
 std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules);
 
@@ -61,9 +63,10 @@ std::uint64_t decompose_memory(const Plan& plan, const SmileModules& modules);
 // those are smaller.
 void choose_ranks(SmileModules& modules, const Experts& experts);
 
-// `plan`: the one that the modules were found in. The scratch file is made in `folder`. Throws
-// Error: NaN or infinity; a tensor that differs under rest: error; interrupted.
-Experts decompose(const Plan& plan, const SmileModules& modules,
-                  const std::filesystem::path& folder, HashKind hash, Progress& progress);
+// `plan`: the one that the modules were found in. What the store has taken over is not read again;
+// the other layers are put aside there. Throws Error: NaN or infinity; a tensor that differs under
+// rest: error; interrupted.
+Experts decompose(const Plan& plan, const SmileModules& modules, ExpertStore& store, HashKind hash,
+                  Progress& progress);
 
 }  // namespace merganser

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import signal
-import time
 
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ import yaml
 from e2e.test_adapters import factors, write_adapter
 from support import checkpoint, program
 from support.recipe import models, write_recipe
-from support.unfinished import hidden, kill_after, snapshot
+from support.unfinished import hidden, snapshot
 
 LINEARS = [
     *(f"self_attn.{name}_proj" for name in "qkvo"),
@@ -504,22 +502,6 @@ def test_replay_and_verify(made, three, tmp_path):
         assert abs(facts["relative_error"][e] - error) <= 1e-5
 
 
-@pytest.mark.parametrize("parameters", [{"rank_of_expert": 4}, {"parameter_budget": 1.5}])
-def test_resumed(made, tmp_path, troubled_io, parameters):
-    base = checkpoint.llama(tmp_path / "base", hidden=32, layers=4)
-    tune = checkpoint.llama(tmp_path / "tune", 1, base=base, hidden=32, layers=4)
-    folder, *_ = made(base, [tune, base], **parameters, rank_of_router=2)
-    wanted = snapshot(folder)
-    out = tmp_path / "elsewhere" / "out"
-    out.parent.mkdir()
-    process = program.start("merge", tmp_path / "out.yml", out, env=troubled_io(sleep_us=2000))
-    names = kill_after(process, out.parent, 20)
-    assert not out.exists() and len(names) >= 20
-    report = json.loads(program.succeed("merge", tmp_path / "out.yml", out, "--resume", "--json"))
-    assert report["resumed_tensors"] == len(names)
-    assert snapshot(out) == wanted and not hidden(out.parent)
-
-
 @pytest.mark.parametrize("full_after", [0, 300, 5000, 20_000])
 def test_a_full_disk(three, tmp_path, troubled_io, full_after):
     """Also while factors are put aside."""
@@ -528,24 +510,6 @@ def test_a_full_disk(three, tmp_path, troubled_io, full_after):
     line = program.fail("merge", path, out, env=troubled_io(full_after=full_after))
     assert "space" in line and not out.exists() and not hidden(tmp_path)
     program.succeed("merge", path, out)
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_while_decomposing(three, tmp_path, troubled_io, how):
-    recipe = {"merge_method": "smile", "base_model": str(three[0]), "models": models(*three[1:])}
-    path, out = write_recipe(tmp_path / "r.yml", recipe), tmp_path / "out"
-    process = program.start("merge", path, out, env=troubled_io(sleep_us=50_000))
-    deadline = time.monotonic() + 60
-    while not [p for p in hidden(tmp_path) if p.is_dir()] and time.monotonic() < deadline:
-        time.sleep(0.002)
-    time.sleep(0.3)
-    process.send_signal(how)
-    outcome = program.finish(process)
-    assert outcome.code != 0 and not out.exists()
-    if how == signal.SIGINT:
-        assert outcome.err.startswith("interrupted: nothing was written") and not hidden(tmp_path)
-    program.succeed("merge", path, out, "--resume")
-    assert not hidden(tmp_path)
 
 
 def test_plan_tells_it(three, tmp_path):

@@ -9,9 +9,23 @@ hidden left beside it, the inputs as they were, no word of a sanitizer's.
 
 import pytest
 
-from hostile import adapters, archives, configs, headers, indexes, journals, outputs, paths, programs, recipes
+from hostile import (
+    adapters,
+    archives,
+    configs,
+    headers,
+    indexes,
+    journals,
+    mixtures,
+    outputs,
+    paths,
+    programs,
+    recipes,
+)
 
-SOURCES = (headers, indexes, archives, programs, adapters, configs, recipes, outputs, journals, paths)
+SOURCES = (
+    headers, indexes, archives, programs, adapters, configs, recipes, outputs, journals, mixtures, paths,
+)  # fmt: skip
 CASES = [case for source in SOURCES for case in source.cases()]
 
 

@@ -6,6 +6,9 @@ import time
 from support.recipe import models, write_recipe
 
 JOURNAL = "merganser_journal"
+# Of a mixture's experts, where a run may be gone on with.
+FACTORS = "merganser_factors"
+FACTORS_JOURNAL = "merganser_factors_journal"
 
 
 def snapshot(folder):
@@ -31,23 +34,35 @@ def unfinished_folder(folder):
     return path
 
 
-def journaled(folder):
-    """Names of the tensors in the one journal beside the target."""
-    found = [p / JOURNAL for p in hidden(folder) if (p / JOURNAL).exists()]
+def records(folder, journal):
+    """The records in that journal of the one run beside the target."""
+    found = [p / journal for p in hidden(folder) if (p / journal).exists()]
     if not found:
         return []
-    lines = found[0].read_text(errors="replace").splitlines()[1:]
-    return [json.loads(line[:-17])["tensor"] for line in lines if line.startswith("{")]
+    lines = found[0].read_text(errors="replace").split("\n")[1:-1]
+    return [json.loads(line[:-17]) for line in lines if line.startswith("{")]
 
 
-def kill_after(process, folder, tensors):
-    """kill -9 once so many tensors stand in the journal; what stood there."""
+def journaled(folder):
+    """Names of the tensors in the one journal beside the target."""
+    return [record["tensor"] for record in records(folder, JOURNAL)]
+
+
+def decomposed(folder):
+    """Names of the layers whose factors are kept."""
+    return [record["module"] for record in records(folder, FACTORS_JOURNAL) if "module" in record]
+
+
+def wait_for(process, folder, count, what=journaled):
+    """Until so many stand in the journal, or the run ends."""
     deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        names = journaled(folder)
-        if len(names) >= tensors:
-            break
+    while process.poll() is None and time.monotonic() < deadline and len(what(folder)) < count:
         time.sleep(0.001)
+
+
+def kill_after(process, folder, count, what=journaled):
+    """kill -9 once so many tensors (layers) stand in the journal; what stood there."""
+    wait_for(process, folder, count, what)
     process.kill()
     process.communicate()
-    return journaled(folder)
+    return what(folder)
