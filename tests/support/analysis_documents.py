@@ -45,12 +45,14 @@ def large(layers=32, models=3, seed=0):
               "ties, density 0.2", "dare_ties, density 0.2", "smile, rank 64"]
     number = lambda low, high: float(random.uniform(low, high))
 
-    def spectrum():
+    def spectrum(norm):
         values = np.sort(random.gamma(2, 1, 64))[::-1] * np.exp(-np.arange(64) / 30)
-        squares = np.cumsum(values**2)
-        return {"singular_values": values.tolist(), "residual": number(0.1, 0.6), "effective_rank": None,
-                "stable_rank": float(squares[-1] / values[0] ** 2),
-                "rank_90": int(np.argmax(squares >= 0.9 * squares[-1])) + 1}
+        residual = number(0.1, 0.6)
+        values *= norm * (1 - residual**2) ** 0.5 / np.linalg.norm(values)
+        reached = np.flatnonzero(np.cumsum(values**2) >= 0.9 * norm**2)
+        return {"singular_values": values.tolist(), "residual": residual, "effective_rank": None,
+                "stable_rank": float(norm**2 / values[0] ** 2),
+                "rank_90": int(reached[0]) + 1 if reached.size else None}
 
     zone = lambda: {"I": number(0.02, 0.1), "II": number(0.2, 0.5), "II_III": number(0.5, 0.9)}
     pair = lambda: {"cosine": number(-0.1, 0.6), "sign_conflict": number(0.3, 0.55),
@@ -67,7 +69,7 @@ def large(layers=32, models=3, seed=0):
         for _ in range(models):
             relative = number(0.005, 0.03) * (1 + (layer or 0) / layers)
             changes.append({"norm": base * relative, "relative": relative, "max": number(0.001, 0.1),
-                            "changed_share": number(0.9, 1), "spectrum": spectrum() if matrix else None,
+                            "changed_share": number(0.9, 1), "spectrum": spectrum(base * relative) if matrix else None,
                             "zones": {"k": int(random.integers(50, 500)), **zone()} if matrix else None})
         angles = lambda: {"input": cosines(), "output": cosines()} if matrix else None
         return {"name": name, "role": role, "layer": layer, "part": part, "shape": list(shape),
