@@ -35,6 +35,7 @@ function pairsByLayer() {
   })));
   return figure({
     id: "pairs-by-layer",
+    marks: points,
     title: "Agreement by layer",
     read: "a line for every two fine-tunes, over the layers of the model. Where the cosine is high they learnt the same; where sign conflict is high, adding them up loses of both.",
     formula: measures.map(({ key, title }) => h("p", {}, h("b", {}, title), `: ${formulas[key]}`)),
@@ -68,6 +69,7 @@ function pairMap(state, { key, title, format, centre, reverse, read }) {
     .map((cell) => ({ ...cell, label: `${pairName(pairs[state.pair])}, ${cell.name}: ${title.toLowerCase()} ${format(cell.value)}` }));
   const scale = () => heat(scaled(cells()), { centre, reverse, format });
   return figure({
+    marks: inLayers.flatMap(({ index }) => pairs.map((_, p) => number(`/tensors/${index}/pairs/${p}/${key}`))),
     id: `pair-${key.replaceAll("_", "-")}`,
     title: `${title} by layer and role`,
     read,
@@ -81,10 +83,11 @@ function pairMap(state, { key, title, format, centre, reverse, read }) {
 const meanSquare = (cosines) => d3.mean(cosines, (c) => c * c);
 
 function angleMap(state, side, title) {
-  const of = ({ tensor, index }) => {
-    const cosines = tensor.pairs[state.pair]?.angles?.[side];
-    return cosines?.length ? derived(meanSquare(cosines), `mean square of /tensors/${index}/pairs/${state.pair}/angles/${side}`) : derived(null, "");
+  const ofPair = (p) => ({ tensor, index }) => {
+    const cosines = tensor.pairs[p]?.angles?.[side];
+    return derived(cosines?.length ? meanSquare(cosines) : null, `mean square of /tensors/${index}/pairs/${p}/angles/${side}`);
   };
+  const of = (member) => ofPair(state.pair)(member);
   const join = (members) => derived(d3.mean(members, (member) => of(member).value), "mean over them");
   const cells = () => layerCells(of, join).map((cell) => {
     const own = inLayers.find(({ tensor }) => tensor.name === cell.name)?.tensor.pairs[state.pair].angles[side];
@@ -94,6 +97,7 @@ function angleMap(state, side, title) {
   const scale = () => heat(scaled(cells()), { format: percent });
   const most = analysis.settings?.angles ?? 8;
   return figure({
+    marks: inLayers.flatMap((member) => pairs.map((_, p) => ofPair(p)(member))),
     id: `angles-${side}`,
     title: `Principal angles, ${title.toLowerCase()}`,
     read: side === "input"
@@ -112,13 +116,18 @@ function agreement() {
     return;
   }
   const state = { pair: 0 };
-  const maps = measures.map((measure) => pairMap(state, measure));
-  const angled = analysis.tensors.some((tensor) => tensor.pairs.some((pair) => pair.angles));
-  if (angled) maps.push(angleMap(state, "input", "Input directions"), angleMap(state, "output", "Output directions"));
+  const maps = [
+    ...measures.map((measure) => pairMap(state, measure)),
+    angleMap(state, "input", "Input directions"),
+    angleMap(state, "output", "Output directions"),
+  ].filter((map) => map !== null);
   const select = choice("Fine-tunes: ", pairs.map(pairName), (pair) => {
     state.pair = pair;
     for (const map of maps) map.update();
   });
-  section("between", "Between fine-tunes", null, pairsTable(), pairsByLayer(),
-    h("h3", { class: "group" }, "Layer by layer, two fine-tunes at a time"), pairs.length > 1 ? select : note(pairName(pairs[0])), h("div", { class: "grid" }, maps));
+  section("between", "Between fine-tunes", null, pairsTable(), pairsByLayer(), maps.length ? [
+    h("h3", { class: "group" }, "Layer by layer, two fine-tunes at a time"),
+    pairs.length > 1 ? select : note(pairName(pairs[0])),
+    h("div", { class: "grid" }, maps),
+  ] : null);
 }

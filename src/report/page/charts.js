@@ -50,6 +50,7 @@ function layerTicks(domain, room) {
 
 // cells: {x, y, value, from, label}
 function heatmap(cells, width, { color, xLabel = "layer", xDomain = layers }) {
+  if (!cells.length) return note("Nothing to show for this choice.");
   const rows = [...new Set(cells.map((cell) => cell.y))];
   const marginLeft = labelWidth(rows.map((row) => cut(row)));
   const rowHeight = clamp(200 / rows.length, 20, 28);

@@ -17,7 +17,8 @@ const freshId = (stem) => `${stem}-${++lastId}`;
 function section(id, title, lead, ...children) {
   const heading = h("h2", { id: `${id}-title` }, title);
   const element = h("section", { id, "aria-labelledby": `${id}-title` }, heading,
-    lead ? h("p", { class: "lead" }, lead) : null, ...children);
+    lead ? h("p", { class: "lead" }, lead) : null,
+    children.flat(2).filter((child) => child !== null));
   document.getElementById("main").append(element);
   document.getElementById("contents").append(h("a", { href: `#${id}` }, title));
   return element;
@@ -32,10 +33,13 @@ function choice(label, options, change) {
 
 // A figure: title, how to read it, the plot (drawn by `draw(width)`, again when the width changes),
 // formula, and all its numbers as a table that is made when it is opened.
+// null instead of a figure whose `marks` are none.
 const drawn = [];
 
-function figure({ id, title, read, formula, legend, draw, values }) {
+function figure({ id, title, read, formula, legend, draw, values, marks = null }) {
+  if (marks !== null && !marks.some((mark) => mark.value !== null)) return null;
   const plot = h("div", { class: "plot" });
+  listen(plot);
   const caption = h("p", { class: "read", id: `${id}-read` }, h("strong", {}, "How to read this: "), read);
   const heading = h("h3", {}, title);
   const key = h("div", { class: "legend" });

@@ -33,10 +33,12 @@ function whereItIs() {
       read: "each cell is one weight, a layer down its column, a kind of module along its row; the stronger the colour, the further it moved from the base. All fine-tunes have the same colours.",
       formula: lines("relative change = |D| / |W₀|,  D = W − W₀,  |·| the Frobenius norm (root of the sum of squares).", "0 is untouched, 100 % a change as large as the weight itself."),
       legend: scale.key,
+      marks: cells,
       draw: (width) => heatmap(cells, width, { color: scale.color }),
       values: cellValues(() => cells, "Relative change", percent),
     });
     const list = outsideList(relativeOf(i), percent);
+    if (!element) return list && h("div", {}, h("h3", {}, `Relative change of ${model}`), list);
     if (list) element.querySelector(".plot").after(list);
     return element;
   });
@@ -56,6 +58,7 @@ function partsFigure() {
     read: "each bar is the whole of one fine-tune’s change. The linear part is what low-rank methods (LoRA, SMILE) work on; the rest is lost to them unless it is kept whole.",
     formula: lines("share of a part = Σ |D|² over its tensors / Σ |D|² over all tensors.", "Linear layers: the matrices in the repeated blocks."),
     legend: () => seriesKey(names),
+    marks: bars,
     draw: (width) => {
       const marginLeft = labelWidth(models.map((model) => cut(model)));
       return Plot.plot({

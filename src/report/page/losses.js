@@ -22,10 +22,12 @@ function lossMap() {
     return { ...loss, x: layer, y: model, name: model, label: `${methods[state.method].label}, layer ${layer}: ${percent(loss.value)} of ${model} is lost` };
   })).filter((cell) => cell.value !== null);
   // One scale for all methods, so that switching between them compares them.
-  const scale = heat(methods.flatMap((_, m) => layers.flatMap((_, l) => models.map((_, i) => number(`/layers/${l}/losses/${m}/${i}`).value))), { format: percent });
+  const all = methods.flatMap((_, m) => layers.flatMap((_, l) => models.map((_, i) => number(`/layers/${l}/losses/${m}/${i}`))));
+  const scale = heat(all.map((loss) => loss.value), { format: percent });
   const title = () => `Error by layer: ${methods[state.method].label ?? methods[state.method].name}`;
   const map = figure({
     id: "loss-map",
+    marks: all,
     title: title(),
     read: "a row for each fine-tune, a column for each layer; the stronger the colour, the more of that fine-tune’s change the merge loses there. All methods have the same colours.",
     formula: lines(lossFormula),
@@ -40,7 +42,7 @@ function lossMap() {
     state.method = method;
     map.update({ title: title() });
   });
-  return [select, map];
+  return map ? [select, map] : [];
 }
 
 // 1.003 and 1.012 are not the same size.
@@ -84,5 +86,5 @@ function smileFigure() {
 
 function losses() {
   section("losses", "What a merge would lose", null,
-    ...(methods.length ? [lossTable(), ...(layers.length ? lossMap() : [])] : [note("No merge method was asked for.")]), smileFigure());
+    ...(methods.length ? [lossTable(), ...lossMap()] : [note("No merge method was asked for.")]), smileFigure());
 }

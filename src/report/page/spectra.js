@@ -48,9 +48,9 @@ function zonesFigure() {
     const share = number(`/layers/${l}/changes/${i}/zones/${zone}`);
     return { ...share, panel: zoneNames[zone], series: i, x: layer, y: share.value, label: `${model}, layer ${layer}, ${zoneNames[zone]}: ${percent(share.value)}` };
   })));
-  if (!points.some((point) => point.value !== null)) return null;
   return figure({
     id: "zones",
+    marks: points,
     title: "In which directions of the base the change lies",
     read: "zone I is what the base already uses most, zone II what it uses little, zone III what it does not use at all. A change that lies in II and III leaves what the base can do nearly untouched; one in I writes over it.",
     formula: lines("W₀ = U S Vᵀ; the first k directions, which hold half of the sum of the singular values, are zone I, the others zone II, those that W₀ has no singular value for zone III.", "share of zone a = |U_a U_aᵀ D V_a V_aᵀ|² / |D|². The shares do not add up to 1: what maps from one zone into another is in none of them.", "Source: SMILE, arXiv 2408.10174; mean over the layer’s linear weights, weighted by |D|²."),
