@@ -286,13 +286,14 @@ def test_moving_through_a_plot_by_keyboard(show, driver, stories_document):
     assert len(stops) > 8 and set(stops) == {1}
     focused = lambda: driver.switch_to.active_element
     tip = lambda: driver.find_element("id", "tip")
+    said = lambda: tip().get_attribute("textContent") if tip().is_displayed() else None
     driver.execute_script("document.querySelector('#change-0 .datum').focus()")
     first = focused().get_attribute("aria-label")
-    assert "layers.0.self_attn.q_proj" in first and tip().text == first
+    assert "layers.0.self_attn.q_proj" in first and said() == first
     focused().send_keys(Keys.ARROW_RIGHT)
-    assert "layers.1.self_attn.q_proj" in tip().text
+    assert "layers.1.self_attn.q_proj" in said()
     focused().send_keys(Keys.ARROW_DOWN)
-    assert "layers.1.self_attn.k_proj" in tip().text
+    assert "layers.1.self_attn.k_proj" in said()
     focused().send_keys(Keys.TAB)
     assert not tip().is_displayed()
 
@@ -318,6 +319,16 @@ def test_theme_button_and_printing(show, driver, stories_document):
     assert ground() == "rgb(255, 255, 255)"
     scheme = driver.execute_script("return getComputedStyle(document.documentElement).colorScheme")
     assert scheme == "light" and not driver.find_element("id", "theme").is_displayed()
+
+
+def test_plots_are_drawn_for_paper(show, driver, stories_document):
+    show(stories_document)
+    widths = "return [...document.querySelectorAll('.plot svg')].map((svg) => svg.viewBox.baseVal.width)"
+    on_screen = driver.execute_script(widths)
+    driver.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert set(driver.execute_script(widths)) == {680} and max(on_screen) > 1000
+    driver.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert driver.execute_script(widths) == on_screen
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -85,13 +85,13 @@ function linePlot(points, width, { panels, x, y, columns, panelHeight = 150, rul
   const titles = panels.map((panel) => ({ panel }));
   const line = (d) => `${d.panel}|${d.series}|${d.dashed ? 1 : 0}`;
   return Plot.plot({
-    style, width, marginLeft: 44, marginRight: 12, marginTop: extra.length ? 46 : many ? 24 : 10, marginBottom: 38,
-    height: down * panelHeight + 60,
-    fx: { axis: null, domain: d3.range(across), padding: 0.1 }, fy: { axis: null, domain: d3.range(down), padding: 0.18 },
+    style, width, marginLeft: 44, marginRight: 12, marginTop: extra.length ? 46 : many ? 28 : 10, marginBottom: 38,
+    height: down * panelHeight + (extra.length ? 70 : 40),
+    fx: { axis: null, domain: d3.range(across), paddingInner: 0.1, paddingOuter: 0 }, fy: { axis: null, domain: d3.range(down), paddingInner: 0.24, paddingOuter: 0 },
     x: { ...x, labelArrow: "none", labelAnchor: "center" }, y: { grid: true, nice: true, label: null, ticks: 4, ...y },
     marks: [
       rule === null ? null : Plot.ruleY([rule], { stroke: "currentColor", strokeOpacity: 0.5, strokeDasharray: "2 3" }),
-      many ? Plot.text(titles, { ...facet, text: (d) => cut(shortRole(d.panel), 44), frameAnchor: "top-left", dy: -15, fontWeight: 600 }) : null,
+      many ? Plot.text(titles, { ...facet, text: (d) => cut(shortRole(d.panel), 44), frameAnchor: "top-left", dy: -18, fontWeight: 600 }) : null,
       ...extra,
       ...d3.groups(known, line).map(([, group]) => Plot.line(group, {
         ...facet, x: "x", y: "y", stroke: seriesColor(group[0].series), strokeWidth: group[0].thin ? 1 : 1.6,

@@ -28,7 +28,7 @@ const significant = (value) => {
   const digits = Math.max(0, 2 - Math.floor(Math.log10(size)));
   return value.toFixed(Math.min(digits, 6)).replace("-", "−");
 };
-const percent = (value) => (value === null || value === undefined ? absent : `${significant(100 * value)} %`);
+const percent = (value) => (value === null || value === undefined ? absent : `${significant(100 * value)} %`);
 const whole = (value) => (value === null || value === undefined ? absent : value.toLocaleString("en"));
 const text = (value) => value ?? absent;
 

@@ -40,7 +40,7 @@ function figure({ id, title, read, formula, legend, draw, values, marks = null }
   if (marks !== null && !marks.some((mark) => mark.value !== null)) return null;
   const plot = h("div", { class: "plot" });
   listen(plot);
-  const caption = h("p", { class: "read", id: `${id}-read` }, h("strong", {}, "How to read this: "), read);
+  const caption = h("p", { class: "read", id: `${id}-read` }, h("strong", {}, "How to read this: "), unbroken(read));
   const heading = h("h3", {}, title);
   const key = h("div", { class: "legend" });
   const table = h("div");
@@ -57,10 +57,10 @@ function figure({ id, title, read, formula, legend, draw, values, marks = null }
   const entry = {
     element,
     width: 0,
-    redraw() {
-      this.width = plot.clientWidth;
-      if (!this.width) return;
-      const svg = draw(this.width);
+    redraw(width = plot.clientWidth) {
+      this.width = width;
+      if (!width) return;
+      const svg = draw(width);
       svg.setAttribute("role", "group");
       svg.setAttribute("aria-label", heading.textContent);
       svg.setAttribute("aria-describedby", `${id}-read`);
@@ -85,5 +85,7 @@ function redrawWhereWidthChanged() {
   }
 }
 
+// No line ends between a number and its sign.
+const unbroken = (words) => words.replaceAll(" %", "\u00a0%");
 const note = (...children) => h("p", { class: "notice" }, ...children);
 const lines = (...rows) => rows.map((row) => h("p", {}, row));

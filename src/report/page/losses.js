@@ -12,7 +12,7 @@ function lossTable() {
     columns: [{ title: "Method" }, { title: "From" }, ...models.map((title) => ({ title, number: true, format: percent })), ...(models.length > 1 ? [{ title: "Mean", number: true, format: percent }] : [])],
     rows: methods.map((method, m) => [method.label ?? method.name, method.from === "recipe" ? "recipe" : "usual", ...cells[m].map((cell) => shaded(cell, scale)),
       ...(models.length > 1 ? [derived(mean(cells[m]), "mean of the row")] : [])]),
-  }), h("p", { class: "read" }, h("strong", {}, "How to read this: "), lossRead), h("details", {}, h("summary", {}, "Formula"), h("div", { class: "formula" }, lines(lossFormula))));
+  }), h("p", { class: "read" }, h("strong", {}, "How to read this: "), unbroken(lossRead)), h("details", {}, h("summary", {}, "Formula"), h("div", { class: "formula" }, lines(lossFormula))));
 }
 
 function lossMap() {
@@ -70,9 +70,9 @@ function smileFigure() {
       const ticks = ranks.filter((_, i) => i % every === 0);
       return linePlot(points, width, {
         panels: [""], columns: 1, panelHeight: 260,
-        x: { type: "log", base: 2, domain: d3.extent(ranks), label: "rank of each expert", ticks, tickFormat: (d) => `${d}`, inset: 6 },
+        x: { type: "log", base: 2, domain: d3.extent(ranks), inset: 6 },
         y: { domain: [0, Math.max(1, d3.max(points, (point) => point.y ?? 0))], tickFormat: (d) => `${Math.round(100 * d)} %` },
-        extra: [Plot.axisX(ticks, { anchor: "top", label: "parameters / base", labelArrow: "none", labelAnchor: "center", tickFormat: (rank) => times(curve[ranks.indexOf(rank)].ratio) })],
+        extra: [Plot.axisX(ticks, { anchor: "bottom", label: "rank of each expert", labelArrow: "none", labelAnchor: "center", tickFormat: (rank) => `${rank}` }), Plot.axisX(ticks, { anchor: "top", label: "parameters / base", labelArrow: "none", labelAnchor: "center", tickFormat: (rank) => times(curve[ranks.indexOf(rank)].ratio) })],
       });
     },
     values: () => ({

@@ -32,10 +32,15 @@ losses();
 tensorsTable();
 footer();
 redrawWhereWidthChanged();
-let pending = 0;
+
+// Paper is narrower than most screens; drawn for it, labels keep their size.
+const paperWidth = 680;
+let printing = false, pending = 0;
+addEventListener("beforeprint", () => { printing = true; drawn.forEach((entry) => entry.redraw(paperWidth)); });
+addEventListener("afterprint", () => { printing = false; drawn.forEach((entry) => entry.redraw()); });
 new ResizeObserver(() => {
   cancelAnimationFrame(pending);
-  pending = requestAnimationFrame(redrawWhereWidthChanged);
+  pending = requestAnimationFrame(() => printing || redrawWhereWidthChanged());
 }).observe(document.getElementById("main"));
 document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
 document.documentElement.dataset.ready = "yes";
