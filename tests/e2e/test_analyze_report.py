@@ -250,6 +250,13 @@ def test_several_tensors_in_one_cell(show, driver):
     assert cells == pytest.approx([1, np.sqrt(25 / 2)])
 
 
+def test_what_was_left_out_is_said(show, driver, stories_document):
+    left = [{"model": "shakespeare", "tensor": "extra.weight", "reason": "another <shape>"}]
+    show({**stories_document, "notes": ["A note & a half."], "left_out": left})
+    assert "another <shape>" in driver.find_element("id", "left-out-table").text
+    assert "A note & a half." in driver.find_element("id", "remarks").text
+
+
 # --- using it --------------------------------------------------------------------------------------
 
 

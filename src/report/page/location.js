@@ -55,7 +55,7 @@ function partsFigure() {
   return figure({
     id: "parts",
     title: "Share of the change by part of the model",
-    read: "each bar is the whole of one fine-tune’s change. The linear part is what low-rank methods (LoRA, SMILE) work on; the rest is lost to them unless it is kept whole.",
+    read: "each bar is the whole of one fine-tune’s change. The linear part is what low-rank methods (LoRA, SMILE) work on; of the rest they carry biases at best, unless it is kept whole.",
     formula: lines("share of a part = Σ |D|² over its tensors / Σ |D|² over all tensors.", "Linear layers: the matrices in the repeated blocks."),
     legend: () => seriesKey(names),
     marks: bars,

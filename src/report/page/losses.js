@@ -61,8 +61,8 @@ function smileFigure() {
   return figure({
     id: "smile-curve",
     title: "SMILE: error and size by rank",
-    read: "the further right, the larger the mixture (its parameters, as a multiple of the base’s, stand above) and the less is lost of each fine-tune. Where the full line stays above the dashed one, the rest is in what SMILE does not carry: embeddings, norms, head.",
-    formula: lines("error(k) = √( Σ_linear |D − D_k|² + Σ_others |D|² ) / |D|, D_k the best approximation of rank k; dashed: the linear layers alone. Each token is taken to reach its own expert.", "parameters = base + for each linear layer [m, n] and fine-tune k (m + n), and the routers (arXiv 2408.10174)."),
+    read: "the further right, the larger the mixture (its parameters, as a multiple of the base’s, stand above) and the less is lost of each fine-tune. Where the full line stays above the dashed one, the rest is in what SMILE’s experts do not carry: embeddings, norms, head.",
+    formula: lines("error(k) = √( Σ_linear |D − D_k|² + Σ_uncarried |D|² ) / |D|, D_k the best approximation of rank k; dashed: the linear layers alone. Each token is taken to reach its own expert.", "parameters = base + for each linear layer [m, n] and fine-tune k (m + n), changed biases, and the routers (arXiv 2408.10174)."),
     legend: () => seriesKey(models, kinds),
     draw: (width) => {
       const room = (width - 56) / ranks.length;

@@ -30,6 +30,7 @@ spectra();
 agreement();
 losses();
 tensorsTable();
+remarks();
 footer();
 redrawWhereWidthChanged();
 

@@ -1,13 +1,29 @@
 // What stands first: the advice in words, and each fine-tune in a line.
 
+const topics = { base: "The base", location: "Where it changed", conflict: "Conflict", rank: "Rank", method: "Methods", smile: "SMILE", caution: "Keep in mind" };
+const levels = ["info", "note", "warning"];
+const levelNames = { note: "Note", warning: "Warning" };
+
+// A card for each topic; its edge has the colour of the gravest sentence in it.
+function adviceCard([topic, entries]) {
+  const gravest = d3.greatest(entries, (entry) => levels.indexOf(entry.level)).level;
+  const numbers = entries.flatMap((entry) => numbersOf(entry) ?? []);
+  return h("li", { class: gravest }, h("h3", {}, topics[topic] ?? topic), h("div", {},
+    entries.map((entry) => h("p", {}, entry.level in levelNames ? h("span", { class: `level ${entry.level}` }, levelNames[entry.level]) : null, unbroken(entry.text))),
+    numbers.length ? h("details", {}, h("summary", {}, "Numbers behind it"), numbers) : null));
+}
+
 function advice() {
   const entries = analysis.advice ?? [];
   if (!entries.length) return;
-  const titles = { info: "Found", note: "Note", warning: "Warning" };
   section("advice", "In words", "What the weights alone suggest. They do not say how good a merge will be: measure it.",
-    h("ul", { class: "advice" }, entries.map((entry) => h("li", { class: entry.level },
-      h("span", { class: "level" }, titles[entry.level] ?? entry.level),
-      h("div", {}, h("p", {}, entry.text), numbersOf(entry))))));
+    h("ul", { class: "advice" }, d3.groups(entries, (entry) => entry.topic).map(adviceCard)));
+}
+
+// What the analysis itself has to say: what it could not look at, and why.
+function remarks() {
+  const said = analysis.notes ?? [];
+  if (said.length) section("remarks", "About this analysis", null, h("ul", {}, said.map((remark) => h("li", {}, remark))));
 }
 
 function numbersOf(entry) {
@@ -24,7 +40,7 @@ function summaryRow(model, i) {
   const ranks = analysis.tensors.filter((tensor) => tensor.part === "linear").map((tensor) => tensor.changes[i]?.spectrum?.rank_90 ?? null);
   const nearest = d3.greatest(pairs.map((pair, p) => ({ pair, ...number(`/total/pairs/${p}/cosine`) }))
     .filter(({ pair, value }) => pair.includes(i) && value !== null), (d) => d.value);
-  const best = d3.least(methods.map((method, m) => ({ method, ...number(`/total/losses/${m}/${i}`) })).filter((d) => d.value !== null), (d) => d.value);
+  const best = d3.least(methods.map((method, m) => ({ method, ...number(`/total/losses/${m}/${i}`) })).filter((d) => d.value !== null && d.method.name !== "smile"), (d) => d.value);
   return [
     model,
     analysis.models[i].kind === "lora" ? "LoRA" : "full",
@@ -54,9 +70,9 @@ function summary() {
     { title: "Most changed layer", number: true },
     { title: "Rank for 90 %", number: true, format: significant },
     ...(pairs.length ? [{ title: "Most similar to (cosine)", number: true }] : []),
-    ...(methods.length ? [{ title: "Loses least by (error)", number: true }] : []),
+    ...(methods.length ? [{ title: "Nearest single merge (error)", number: true }] : []),
   ];
   section("summary", "Each fine-tune",
-    "Change is the size of the change relative to the base’s weights. In linear layers is the share of it (of its squared norm) in the matrices of the repeated blocks; elsewhere is what mixtures of low-rank experts and most LoRA adapters cannot carry: embeddings, output head, norms, biases. Rank for 90 % is the median, over those matrices, of the rank that holds 90 % of a change.",
+    "Change is the size of the change relative to the base’s weights. In linear layers is the share of it (of its squared norm) in the matrices of the repeated blocks, elsewhere that in embeddings, output head, norms and biases, of which LoRA adapters carry nothing as a rule and SMILE’s experts the biases alone. Rank for 90 % is the median, over those matrices, of the rank that holds 90 % of a change.",
     sortableTable({ caption: "Each fine-tune in a line", columns, rows: models.map(summaryRow), id: "summary-table" }));
 }

@@ -33,9 +33,12 @@ function tensorsTable() {
         ...columns.map((_, i) => shaded(cell(index, i), scale))]),
     }));
   }
+  const leftOut = analysis.left_out ?? [];
   const filter = h("input", { type: "search", id: "filter", placeholder: "part of a name", oninput: () => { state.filter = filter.value; fill(); } });
   fill();
   section("tensors", "Every tensor", "The heads of the columns sort.",
     h("div", { class: "controls" }, choice("Figure: ", figures.map(({ title }) => title), (index) => { state.figure = index; fill(); }),
-      h("p", { class: "choice" }, h("label", { for: "filter" }, "Tensor: "), filter)), place);
+      h("p", { class: "choice" }, h("label", { for: "filter" }, "Tensor: "), filter)), place,
+    leftOut.length ? h("h3", { class: "group" }, "Not compared") : null,
+    leftOut.length ? sortableTable({ caption: "Tensors that are not in every model, or not in the same shape", id: "left-out-table", columns: [{ title: "Tensor" }, { title: "Model" }, { title: "Reason" }], rows: leftOut.map((entry) => [entry.tensor, entry.model, entry.reason]) }) : null);
 }
