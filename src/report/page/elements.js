@@ -16,9 +16,13 @@ const freshId = (stem) => `${stem}-${++lastId}`;
 
 function section(id, title, lead, ...children) {
   const heading = h("h2", { id: `${id}-title` }, title);
-  const element = h("section", { id, "aria-labelledby": `${id}-title` }, heading,
+  const element = h(
+    "section",
+    { id, "aria-labelledby": `${id}-title` },
+    heading,
     lead ? h("p", { class: "lead" }, lead) : null,
-    children.flat(2).filter((child) => child !== null));
+    children.flat(2).filter((child) => child !== null),
+  );
   document.getElementById("main").append(element);
   document.getElementById("contents").append(h("a", { href: `#${id}` }, title));
   return element;
@@ -26,8 +30,11 @@ function section(id, title, lead, ...children) {
 
 function choice(label, options, change) {
   const id = freshId("choice");
-  const select = h("select", { id, onchange: () => change(Number(select.value)) },
-    options.map((option, index) => h("option", { value: index }, option)));
+  const select = h(
+    "select",
+    { id, onchange: () => change(Number(select.value)) },
+    options.map((option, index) => h("option", { value: index }, option)),
+  );
   return h("p", { class: "choice" }, h("label", { for: id }, label), select);
 }
 
@@ -40,14 +47,30 @@ function figure({ id, title, read, formula, legend, draw, values, marks = null }
   if (marks !== null && !marks.some((mark) => mark.value !== null)) return null;
   const plot = h("div", { class: "plot" });
   listen(plot);
-  const caption = h("p", { class: "read", id: `${id}-read` }, h("strong", {}, "How to read this: "), unbroken(read));
+  const caption = h(
+    "p",
+    { class: "read", id: `${id}-read` },
+    h("strong", {}, "How to read this: "),
+    unbroken(read),
+  );
   const heading = h("h3", {}, title);
   const key = h("div", { class: "legend" });
   const table = h("div");
-  const numbers = h("details", { class: "values", ontoggle: () => fill() }, h("summary", {}, "Values as a table"), table);
-  const element = h("figure", { id }, h("figcaption", {}, heading, caption), key, plot,
+  const numbers = h(
+    "details",
+    { class: "values", ontoggle: () => fill() },
+    h("summary", {}, "Values as a table"),
+    table,
+  );
+  const element = h(
+    "figure",
+    { id },
+    h("figcaption", {}, heading, caption),
+    key,
+    plot,
     formula ? h("details", {}, h("summary", {}, "Formula"), h("div", { class: "formula" }, formula)) : null,
-    values ? numbers : null);
+    values ? numbers : null,
+  );
 
   function fill() {
     if (!numbers.open) return;

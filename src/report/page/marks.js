@@ -25,13 +25,19 @@ function showTip(mark) {
   const box = mark.getBoundingClientRect();
   tip.textContent = mark.getAttribute("aria-label");
   tip.hidden = false;
-  const width = tip.offsetWidth, height = tip.offsetHeight;
-  const left = Math.min(Math.max(4, box.left + box.width / 2 - width / 2), document.documentElement.clientWidth - width - 4);
+  const width = tip.offsetWidth,
+    height = tip.offsetHeight;
+  const left = Math.min(
+    Math.max(4, box.left + box.width / 2 - width / 2),
+    document.documentElement.clientWidth - width - 4,
+  );
   const above = box.top - height - 8;
   tip.style.left = `${left + window.scrollX}px`;
   tip.style.top = `${(above < 4 ? box.bottom + 8 : above) + window.scrollY}px`;
 }
-const hideTip = () => { tip.hidden = true; };
+const hideTip = () => {
+  tip.hidden = true;
+};
 
 // The next mark in the direction of an arrow key: nearest along it, sideways distance counted double.
 function neighbour(marks, from, [dx, dy]) {
@@ -40,7 +46,8 @@ function neighbour(marks, from, [dx, dy]) {
     return [box.left + box.width / 2, box.top + box.height / 2];
   };
   const [x, y] = centre(from);
-  let best = null, least = Infinity;
+  let best = null,
+    least = Infinity;
   for (const mark of marks) {
     const [mx, my] = centre(mark);
     const along = (mx - x) * dx + (my - y) * dy;
