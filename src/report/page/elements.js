@@ -84,6 +84,8 @@ function figure({ id, title, read, formula, legend, draw, values, marks = null }
       this.width = width;
       if (!width) return;
       const svg = draw(width);
+      // Plot names its groups ("line"), which only keeps screen readers from the marks' own names.
+      for (const group of svg.querySelectorAll("g[aria-label]")) group.removeAttribute("aria-label");
       svg.setAttribute("role", "group");
       svg.setAttribute("aria-label", heading.textContent);
       svg.setAttribute("aria-describedby", `${id}-read`);

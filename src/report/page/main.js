@@ -6,9 +6,7 @@ function theme() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
   const show = () => {
-    button.textContent = isDark() ? "Light" : "Dark";
     button.setAttribute("aria-pressed", String(isDark()));
-    button.setAttribute("aria-label", "Dark colours");
   };
   button.onclick = () => {
     root.dataset.theme = isDark() ? "light" : "dark";

@@ -92,4 +92,4 @@ function sortableTable({ caption, columns, rows, most = Infinity, id = null }) {
 const shaded = (cell, scale) =>
   cell.value === null
     ? cell
-    : { ...cell, shade: `color-mix(in oklab, ${scale.color(cell.value)} 38%, transparent)` };
+    : { ...cell, shade: `color-mix(in oklab, ${scale.color(cell.value)} 32%, transparent)` };
