@@ -55,8 +55,9 @@ fuzz:  ## feeds each parser mutated inputs for SECONDS_EACH (600) under sanitize
 	@scripts/build.sh fuzz
 	@SECONDS_EACH=$${SECONDS_EACH:-600} scripts/fuzz.sh
 
-bench: build  ## measures speed and memory on generated checkpoints of 1.1 billion parameters
-	@echo "== bench"
+bench: setup  ## measures speed and memory beside cp, LAPACK, MergeKit, PEFT and FusionBench; over an hour
+	@scripts/build.sh release bin/merganser bin/svd_bench
+	@echo "== bench: about an hour and a quarter on two quiet cores; bench/README.md has its parts and options"
 	@bench/run.sh
 
 docs: build  ## writes docs/methods.md from the methods themselves

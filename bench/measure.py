@@ -64,6 +64,12 @@ class Sample:
         return dataclasses.asdict(self)
 
 
+def blas_environment():
+    """Without the variables that could force slower kernels on a BLAS."""
+    return {k: v for k, v in os.environ.items()
+            if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+
+
 def memory_free():
     for line in open("/proc/meminfo"):
         if line.startswith("MemFree:"):

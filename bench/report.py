@@ -2,7 +2,10 @@
 
 import statistics
 
+import report_smile
+import sections
 from methods import MERGEKIT, MERGES, RSS_ANON, START_UP
+from sections import table
 
 MIB = 1 << 20
 
@@ -41,11 +44,6 @@ def ratios(rows, mode, against="R"):
 
 def verdict(met, wrong=False):
     return "**wrong output**" if wrong else "met" if met else "**missed**"
-
-
-def table(header, rows):
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows] + [""]
 
 
 def targets(results):
@@ -225,6 +223,8 @@ def markdown(results):
                     f"{1000 * row['ours']:.1f} ms, as FusionBench writes it in torch "
                     f"{1000 * row['theirs']:.0f} ms.", ""]
 
+    out += report_smile.markdown(results)
+
     if results.get("start_up"):
         out += ["## Start-up", "",
                 "20 runs each. `true` is what starting any process costs here. The small merge is "
@@ -234,3 +234,11 @@ def markdown(results):
     if results["skipped"]:
         out += ["## Left out", ""] + [f"- {line}" for line in results["skipped"]] + [""]
     return "\n".join(out)
+
+
+def added(old, results):
+    """RESULTS.md with the sections of this run, each saying when it was measured."""
+    m = results["machine"]
+    note = (f"Measured {results['date']}: {results['program'].splitlines()[0]}; {m['cpu']}, {m['cores']} "
+            "cores.")
+    return sections.added(old, markdown(results), ("Targets", "Failures", "Left out"), note)

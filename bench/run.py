@@ -20,12 +20,28 @@ import make_inputs
 import measure
 import mergekit
 import report
+import smile
+import smile_linear
 import spectral
+import truncated_svd
 from methods import MERGEKIT, MERGES
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 START_UP_RUNS = 20
+# What a part does, and how long on two quiet cores.
+PARTS = {
+    "merges": "merges of 1.1 billion parameters beside copying, 15 minutes (and the inputs, once, 2)",
+    "start-up": "start-up, seconds",
+    "mergekit": "the same merges by MergeKit, 20 minutes",
+    "spectral": "methods on matrices beside LAPACK, 10 minutes",
+    "svd": "the truncated SVD beside LAPACK's gesdd, 6 minutes",
+    "smile": "SMILE of a layer of Mistral-7B's shape, and of one linear beside FusionBench, 6 minutes",
+    "adapters": "LoRA adapters beside PEFT, 5 minutes",
+    "memory": "memory with a model twice as large, 5 minutes",
+}
+SMILE_SPECTRA = ("power", "noise")
+SMILE_RANK, SMILE_TOLERANCE = 64, "1e-3"
 BENCH_HASHES = ("none", "xxh3", "sha256")
 
 
@@ -277,6 +293,68 @@ class Bench:
         except (subprocess.CalledProcessError, OSError) as error:
             self.fail(f"methods on matrices: {error}")
 
+    def svd(self):
+        say("truncated SVD beside gesdd")
+        if not self.options.svd_bench.exists():
+            self.skip("the truncated SVD: svd_bench is not built "
+                      "(cmake --build build/release --target svd_bench)")
+            return
+        large = not (self.options.no_large_gesdd or self.options.quick)
+        if not large:
+            self.skip("gesdd of 14336 x 4096")
+        try:
+            self.results["svd"] = truncated_svd.run(
+                self.options.svd_bench, self.work, self.environment,
+                512 if self.options.quick else 4096, large, say)
+        except (RuntimeError, ValueError) as error:
+            self.fail(str(error))
+
+    def smile(self):
+        hidden = 512 if self.options.quick else 4096
+        found = self.results["smile"] = {"hidden": hidden, "rank": SMILE_RANK, "layer": [], "linear": []}
+        work = self.work / "smile"
+        work.mkdir(exist_ok=True)
+        say(f"SMILE: a layer of Mistral's shape, hidden {hidden}, 3 experts of rank {SMILE_RANK}")
+        layer = smile.Layer(self.options.program, work, self.environment, self.options.touch, hidden)
+        python = self.options.venv / "bin/python"
+        try:
+            for spectrum in SMILE_SPECTRA:
+                row = layer.ours(spectrum, SMILE_RANK, SMILE_TOLERANCE, 1)
+                found["layer"].append(row)
+                say(f"  {spectrum}: {row['samples'][0]['wall']:.2f} s")
+            if self.options.no_large_gesdd:
+                self.skip("LAPACK's decompositions of a layer (--no-large-gesdd)")
+            elif not python.exists():
+                self.skip(f"LAPACK's decompositions of a layer: no torch in {self.options.venv} "
+                          "(tests/setup_venv.sh --oracle)")
+            else:
+                found["lapack"] = layer.lapack(python)
+                say("  " + smile.lapack_line(found["lapack"]))
+        except RuntimeError as error:
+            self.fail(str(error))
+        self.smile_linear(hidden, work, python, found["linear"])
+
+    def smile_linear(self, hidden, work, python, rows):
+        missing = smile_linear.missing(python, self.options.fusion_bench)
+        if missing:
+            self.skip(f"FusionBench: {missing}")
+            return
+        sizes = [(hidden, hidden)] + ([(hidden * 7 // 2, hidden)] if self.options.large_linear else [])
+        if not self.options.large_linear:
+            self.skip("FusionBench on 14336 x 4096 (--large-linear)")
+        linear = smile_linear.Linear(self.options.program, python, self.options.fusion_bench, work,
+                                     self.environment, self.options.touch)
+        say("SMILE of one linear layer beside FusionBench")
+        for height, width in sizes:
+            try:
+                row = linear.compare(height, width, SMILE_RANK, say)
+            except RuntimeError as error:
+                self.fail(str(error))
+                continue
+            rows.append(row)
+            if row["wrong"]:
+                self.fail(f"SMILE of {height} x {width}: experts leave more than FusionBench's")
+
     def adapters(self):
         """Each script prints a table; PEFT's part of the second takes some minutes."""
         if subprocess.run([self.options.venv / "bin/python", "-c", "import peft"],
@@ -304,12 +382,16 @@ class Bench:
     def write(self):
         (self.work / "results.json").write_text(json.dumps(self.results, indent=1) + "\n")
         place = HERE / "RESULTS.md" if self.options.whole else self.work / "RESULTS.md"
-        place.write_text(report.markdown(self.results))
+        if self.options.add and not self.results["failures"]:
+            place = HERE / "RESULTS.md"
+            place.write_text(report.added(place.read_text(), self.results))
+        else:
+            place.write_text(report.markdown(self.results))
         say("")
         for what, target, value, met in report.targets(self.results):
             say(f"  {met.strip('*'):12} {what}: {value} (target {target})")
         say(f"\nwritten: {place} and {self.work / 'results.json'}"
-            + ("" if self.options.whole else " (bench/RESULTS.md is for complete runs)"))
+            + ("" if place.parent == HERE else " (bench/RESULTS.md is for complete runs)"))
 
     def run(self):
         self.program()
@@ -318,8 +400,13 @@ class Bench:
         busy = measure.cpu_busy() - busy
         if busy > 0.15:
             say(f"note: other processes take {100 * busy:.0f} % of a core; timings will be noisy")
-        self.make_inputs()
         parts = self.options.parts
+        say("this will measure:")
+        for part in PARTS:
+            if part in parts:
+                say(f"  {part}: {PARTS[part]}")
+        if set(parts) - {"svd", "smile", "spectral", "start-up"}:
+            self.make_inputs()
         if "start-up" in parts:
             self.start_up()
         if "merges" in parts:
@@ -328,6 +415,10 @@ class Bench:
             self.mergekit()
         if "spectral" in parts:
             self.spectral()
+        if "svd" in parts:
+            self.svd()
+        if "smile" in parts:
+            self.smile()
         if "adapters" in parts:
             self.adapters()
         if "memory" in parts:
@@ -343,9 +434,14 @@ def parse():
     parser.add_argument("--only", action="append", choices=MERGES, metavar="METHOD",
                         help=f"these merges only, nothing else: {', '.join(MERGES)} (repeatable)")
     parser.add_argument("--part", action="append", dest="parts",
-                        choices=("merges", "mergekit", "spectral", "adapters", "memory",
-                                 "start-up"),
+                        choices=PARTS,
                         help="these parts only (repeatable; with --only: merges)")
+    parser.add_argument("--large-linear", action="store_true",
+                        help="FusionBench on a linear layer of 14336 x 4096, too (a minute or more, 4 GB)")
+    parser.add_argument("--no-large-gesdd", action="store_true",
+                        help="no gesdd of 14336 x 4096, nor what is added up from it")
+    parser.add_argument("--add", action="store_true",
+                        help="put the sections of this run into bench/RESULTS.md, leave the others")
     parser.add_argument("--runs", type=int, metavar="N", help="timed runs of each (5)")
     parser.add_argument("--hash", action="append", choices=BENCH_HASHES, metavar="NAME",
                         help="these hash modes only (repeatable)")
@@ -356,6 +452,10 @@ def parse():
     parser.add_argument("--threads", type=int, help="passed on")
     parser.add_argument("--memory", help="passed on, such as 256MiB")
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/release/bin/merganser")
+    parser.add_argument("--svd-bench", type=pathlib.Path,
+                        default=ROOT / "build/release/bin/svd_bench", help="the target svd_bench")
+    parser.add_argument("--fusion-bench", type=pathlib.Path, default=ROOT / "build/fusion_bench",
+                        help="folder of tests/setup_fusion_bench.sh (build/fusion_bench)")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/bench",
                         help="folder for inputs and outputs (build/bench)")
     parser.add_argument("--venv", type=pathlib.Path, default=ROOT / "build/venv",
@@ -367,7 +467,9 @@ def parse():
         parser.error("--runs: at least 1")
     options.whole = not any((options.quick, options.only, options.parts, options.runs, options.hash,
                              options.threads, options.memory, options.layers))
-    options.whole = options.record or (options.whole and options.touch is None)
+    options.whole = options.record or (options.whole and options.touch is None and not options.add)
+    if options.add and options.quick:
+        parser.error("--add: not with --quick, whose sizes are others")
     if options.touch is not None:
         options.touch = int(1e9 * options.touch)
     options.sync = not options.quick and not options.only
@@ -375,11 +477,13 @@ def parse():
     if not options.parts:
         options.parts = ["merges"]
         if not options.only:
-            options.parts += ["start-up", "mergekit", "spectral", "adapters"]
+            options.parts += ["start-up", "mergekit", "spectral", "svd", "smile", "adapters"]
             options.parts += [] if options.quick else ["memory"]
     options.work = options.work.resolve()
     options.program = options.program.absolute()
     options.venv = options.venv.absolute()
+    options.svd_bench = options.svd_bench.absolute()
+    options.fusion_bench = options.fusion_bench.absolute()
     return options
 
 

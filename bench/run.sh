@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the benchmarks: finds a Python with numpy, installs MergeKit to compare with, runs run.py.
-#   bench/run.sh [options of run.py]     --no-mergekit: do not install it (it is used if it is there)
+# Runs the benchmarks: finds a Python with numpy, installs what is compared with (MergeKit, PEFT,
+# FusionBench), runs run.py.
+#   bench/run.sh [options of run.py]     --no-mergekit: install none of them (they are used if there)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -19,6 +20,8 @@ if [[ $install == yes ]]; then
   # About 300 MB on the first call; each download is announced.
   "$here/../tests/setup_venv.sh" --oracle ||
     echo "bench: MergeKit could not be installed; the comparison with it will be left out" >&2
+  "$here/../tests/setup_fusion_bench.sh" ||
+    echo "bench: FusionBench could not be installed; the comparison with it will be left out" >&2
 fi
 
 python=

@@ -9,7 +9,6 @@ models, ours from the difference of two runs with many and few.
 
 import argparse
 import json
-import os
 import pathlib
 import statistics
 import subprocess
@@ -17,6 +16,8 @@ import sys
 import time
 
 import numpy as np
+
+import measure
 
 HERE = pathlib.Path(__file__).resolve().parent
 TASKS = 4
@@ -59,11 +60,6 @@ def make(folder, size):
     return base, paths
 
 
-def environment():
-    return {k: v for k, v in os.environ.items()
-            if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-
-
 class Runner:
     def __init__(self, program, python, folder, size, runs):
         self.program, self.python, self.folder, self.runs = program, python, folder, runs
@@ -80,12 +76,12 @@ class Runner:
         out = self.folder / "merged.safetensors"
         begin = time.perf_counter()
         subprocess.run([self.program, "merge", recipe, out, "--force", "--quiet", "--no-sync",
-                        "--hash", "none"], env=environment(), check=True)
+                        "--hash", "none"], env=measure.blas_environment(), check=True)
         return time.perf_counter() - begin
 
     def plan(self, method, models):
         recipe = self.folder / "recipe.yml"
-        told = subprocess.run([self.program, "plan", recipe, "--json"], env=environment(),
+        told = subprocess.run([self.program, "plan", recipe, "--json"], env=measure.blas_environment(),
                               check=True, capture_output=True)
         return json.loads(told.stdout)["peak_memory"]
 
@@ -95,7 +91,7 @@ class Runner:
 
     def lapack(self, formula, models):
         done = subprocess.run([self.python, "-B", HERE / "lapack.py", formula, self.base, *models],
-                              env=environment(), check=True, capture_output=True)
+                              env=measure.blas_environment(), check=True, capture_output=True)
         return json.loads(done.stdout)["seconds"]
 
     def compare(self, say):
