@@ -55,13 +55,15 @@ class Layer:
         command = [self.program, "merge", smile_inputs.recipe(work, rank, tolerance), work / "out",
                    "--no-sync", "--force"]
         samples = []
-        for _ in range(runs):
-            measure.prepare(files, (work / "out",), self.touch)
-            samples.append(measure.run(command, self.environment, log=self.work / "log"))
-            if samples[-1].error:
-                raise RuntimeError(f"SMILE of a layer: {samples[-1].error}")
-        bound = worst_bound(work / "out")
-        measure.remove(work / "out")
+        try:
+            for _ in range(runs):
+                measure.prepare(files, (work / "out",), self.touch)
+                samples.append(measure.run(command, self.environment, log=self.work / "log"))
+                if samples[-1].error:
+                    raise RuntimeError(f"SMILE of a layer: {samples[-1].error}")
+            bound = worst_bound(work / "out")
+        finally:
+            measure.remove(work / "out")
         return {"spectrum": spectrum, "samples": [s.as_dict() for s in samples], "bound": bound}
 
     def lapack(self, python):

@@ -42,12 +42,22 @@ class Linear:
         work = self.work / f"linear-{rows}-{cols}"
         folders = smile_inputs.make(work, [(f"{name}.weight", (rows, cols))], shape, SPECTRUM)
         files = [folder / "model.safetensors" for folder in folders]
-        ours, theirs = work / "ours", work / "theirs.safetensors"
+        outputs = work / "ours", work / "theirs.safetensors"
+        try:
+            found = {"rows": rows, "cols": cols, "rank": rank, "experts": smile_inputs.TUNES,
+                     **self.both(work, name, rank, files, *outputs, say)}
+        finally:
+            measure.remove(*outputs)
+        say(f"  FusionBench {found['seconds']:.1f} s in its function, {found['theirs']['wall']:.1f} s as a "
+            f"program, {found['theirs']['peak_rss'] >> 20} MiB; ours is {times(found):.1f} times as fast")
+        return found
+
+    def both(self, work, name, rank, files, ours, theirs, say):
+        found = {}
         command = [self.program, "merge", smile_inputs.recipe(work, rank, "1e-3"), ours,
                    "--no-sync", "--force"]
-        found = {"rows": rows, "cols": cols, "rank": rank, "experts": smile_inputs.TUNES}
         found["ours"] = self.measured(command, files, (ours, theirs), "merganser").as_dict()
-        say(f"  {rows} x {cols}: merganser {found['ours']['wall']:.2f} s; FusionBench runs")
+        say(f"  {work.name}: merganser {found['ours']['wall']:.2f} s; FusionBench runs")
         command = [self.python, "-B", HERE / "fusion_bench_linear.py", self.packages, name, rank, ROUTER,
                    theirs, *files]
         found["theirs"] = self.measured(command, files, (theirs,), "FusionBench").as_dict()
@@ -55,10 +65,6 @@ class Linear:
         found["seconds"], found["about"] = told.pop("seconds"), told
         found["errors"] = errors(name, rank, files, ours / "model.safetensors", theirs)
         found["wrong"] = any(a > SLACK * b for a, b in zip(*found["errors"].values()))
-        say(f"  {rows} x {cols}: FusionBench {found['seconds']:.1f} s in its function, "
-            f"{found['theirs']['wall']:.1f} s as a program, "
-            f"{found['theirs']['peak_rss'] >> 20} MiB; ours is {times(found):.1f} times as fast")
-        measure.remove(ours, theirs)
         return found
 
     def measured(self, command, files, outputs, who):
