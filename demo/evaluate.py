@@ -1,5 +1,7 @@
 """Accuracy of a checkpoint folder, read back from disk, on each task."""
 
+import json
+
 import encoder
 import heads
 import kept
@@ -32,15 +34,22 @@ class Evaluator:
     def mixture_accuracies(self, folder, split):
         """Of a mixture: accuracies as the routers choose; the share of their choices that are the
         task's own expert; accuracies with that expert throughout. The experts are in the order of the
-        tasks."""
+        tasks. Where a token goes to all experts there is nothing to choose, and the last two are empty.
+        """
+        smile = json.loads((folder / "config.json").read_text())["smile"]
+        chosen = smile["num_experts_per_tok"] < smile["num_experts"]
         digest = kept.file_digest(folder / encoder.WEIGHTS)
         key = f"mixture/{split}/{self.context}/{kept.fingerprint(mixture)}/{digest}"
+        if not chosen:
+            key += "/all experts"  # which the weights do not show
         found = self.notes.get(key)
         if found is None:
             found = {"routed": {}, "own": {}, "oracle": {}}
             for expert, task in enumerate(self.data):
                 model = mixture.load(folder)
                 found["routed"][task] = self._accuracy(model, task, split)
+                if not chosen:
+                    continue
                 choices = model.shared["choices"]
                 found["own"][task] = (choices[expert] / choices.sum()).item()
                 model = mixture.load(folder, expert)

@@ -1,6 +1,7 @@
 """The merges: their recipes, and running merganser on them."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -111,16 +112,24 @@ def candidates(methods, base, first, second):
 BUDGETS = (1.1, 1.5, 2.5)
 
 
-def mixtures(methods, base, *models):
-    """{name: recipe} of SMILE by size, and by what becomes of the tensors without experts."""
+def mixtures(methods, base, *models, budgets=BUDGETS, rests=("base", "average"), top=1):
+    """{name: recipe} of SMILE by size, and by what becomes of the tensors without experts; top:
+    experts that a token is sent to."""
     if "smile" not in methods:
         return {}
     return {
-        f"smile {budget}x, rest: {rest}": {
+        f"smile {budget}x" + (f", rest: {rest}" if len(rests) > 1 else "")
+        + (f", {top} experts" if top > 1 else ""): {
             "merge_method": "smile", "base_model": base,
             "models": [{"model": name} for name in models],
-            "parameters": {"parameter_budget": budget, "rest": rest},
-        } for rest in ("base", "average") for budget in BUDGETS}
+            "parameters": {"parameter_budget": budget, "rest": rest, "num_experts_per_tok": top},
+        } for rest in rests for budget in budgets}
+
+
+def alone(model):
+    """The recipe that writes one model as it is, a base with an adapter as a checkpoint."""
+    return {"merge_method": "linear",
+            "models": [{"model": model, "parameters": {"weight": 1.0}}]}
 
 
 # Their outputs hold a mask for each task: materialise() makes the task's own checkpoint.
@@ -140,6 +149,13 @@ def materialise(program, merged, task, out):
         capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"demo: error: merganser failed on {merged}: {done.stderr.strip()}")
+
+
+def parameters(folder):
+    """Stored parameters of a checkpoint in one file."""
+    with open(Path(folder) / "model.safetensors", "rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
 
 
 def describe(coefficients):

@@ -1,4 +1,4 @@
-"""The results as a table: on the screen, as Markdown and as JSON."""
+"""The results as tables: on the screen, as Markdown and as JSON."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -45,10 +45,12 @@ def lines(rows):
     return [joined(cells[0]), rule] + [joined(line) for line in cells[1:]]
 
 
-def write(rows, notes, folder):
-    """results.md and results.json in `folder`."""
-    text = "# Demo: merging two specialists\n\n" + "\n".join(lines(rows)) + "\n\n" \
-        + "\n".join(f"- {note}" for note in notes) + "\n"
+def write(tables, folder):
+    """results.md and results.json in `folder`; tables: {title: (rows, notes)}."""
+    text, stored = "# Demo: merging two specialists\n", []
+    for title, (rows, notes) in tables.items():
+        text += f"\n## {title}\n\n" + "\n".join(lines(rows)) + "\n\n" \
+            + "\n".join(f"- {note}" for note in notes) + "\n"
+        stored.append({"title": title, "rows": [asdict(row) for row in rows], "notes": notes})
     (folder / "results.md").write_text(text)
-    (folder / "results.json").write_text(
-        json.dumps({"rows": [asdict(row) for row in rows], "notes": notes}, indent=1) + "\n")
+    (folder / "results.json").write_text(json.dumps({"tables": stored}, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""Fine-tunes one specialist: the whole encoder, its head held fixed.
+"""Fine-tunes one specialist: the whole encoder, or what is put beside its weights, its head held fixed.
 
 The head stays the one that was fitted on the base. The encoder then has to move
 only as far as the task needs, in the directions that head already reads, and
@@ -21,15 +21,17 @@ WARMUP = 20
 SMOOTHING = 0.1
 
 
-def fine_tune(base, head, split, recipe, report):
+def fine_tune(base, head, split, recipe, report, attach=None):
     """A copy of the encoder in folder `base`, trained on `split`.
 
-    recipe: {"steps", "batch", "rate"}; report(text) is told how it goes.
+    recipe: {"steps", "batch", "rate"}, "seed" where it is not SEED; report(text) is told how it goes. attach(model) may change the
+    model and returns the parameters to train; without it all are.
     """
-    torch.manual_seed(SEED)
-    draw = random.Random(SEED)
+    seed = recipe.get("seed", SEED)
+    torch.manual_seed(seed)
+    draw = random.Random(seed)
     model = encoder.load(base).train()
-    weights = list(model.parameters())
+    weights = list(model.parameters()) if attach is None else attach(model)
     optimiser = torch.optim.AdamW(weights, lr=recipe["rate"], weight_decay=0.0, fused=True)
     steps, average = recipe["steps"], None
     for step in range(steps):
