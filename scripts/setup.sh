@@ -8,7 +8,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build ccache libhwy-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev
        libxxhash-dev libfmt-dev libssl-dev libopenblas-dev libkissfft-dev libgtest-dev
        libgmock-dev)
-test=(python3 python3-venv ca-certificates)
+test=(python3 python3-venv ca-certificates chromium chromium-driver)
 lint=(clang-format-16 python3)
 clang=(clang-16 libclang-rt-16-dev lld-16)
 deb=(dpkg-dev file)  # for `make deb` alone, not in all
@@ -44,6 +44,8 @@ works() {
     libgtest-dev) header gtest/gtest.h ;;
     libgmock-dev) header gmock/gmock.h ;;
     python3-venv) has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    chromium) has chromium || has google-chrome ;;
+    chromium-driver) has chromedriver ;;
     ca-certificates) [[ -e /etc/ssl/certs/ca-certificates.crt || ! -d /etc/ssl/certs ]] ;;
     lld-16) has ld.lld-16 ;;
     libclang-rt-16-dev)

@@ -58,10 +58,11 @@ std::string unstarred(std::string_view pattern, const std::vector<std::string>& 
 class Expander {
  public:
   Expander() {
-    for (const FamilyText& text : family_texts()) {
-      Json json = Json::parse(text.json, nullptr, false);
-      if (json.is_discarded() || !json.is_object()) broken(text.file, "not a JSON object");
-      raw_.emplace(text.file, std::move(json));
+    for (const EmbeddedText& file : family_texts()) {
+      const std::string_view family = file.name.substr(0, file.name.find('.'));
+      Json json = Json::parse(file.text, nullptr, false);
+      if (json.is_discarded() || !json.is_object()) broken(family, "not a JSON object");
+      raw_.emplace(family, std::move(json));
     }
   }
 

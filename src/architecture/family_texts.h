@@ -1,15 +1,12 @@
-// The files of families/, compiled into the program (embed_families.cmake writes the source).
+// The files of families/, compiled into the program.
 #pragma once
 
 #include <span>
-#include <string_view>
+
+#include "base/embedded_text.h"
 
 namespace merganser {
 
-struct FamilyText {
-  std::string_view file;  // without ".json"
-  std::string_view json;
-};
-std::span<const FamilyText> family_texts();
+std::span<const EmbeddedText> family_texts();  // named FAMILY.json
 
 }  // namespace merganser

@@ -146,7 +146,7 @@ Json config(const Plan& plan, const SmileModules& modules) {
 
 std::vector<std::pair<std::string, std::string>> files() {
   std::vector<std::pair<std::string, std::string>> files;
-  for (const RemoteCode& file : remote_code()) {
+  for (const EmbeddedText& file : remote_code()) {
     files.emplace_back(std::string(file.name), std::string(file.text));
   }
   return files;

@@ -2,14 +2,11 @@
 #pragma once
 
 #include <span>
-#include <string_view>
+
+#include "base/embedded_text.h"
 
 namespace merganser {
 
-struct RemoteCode {
-  std::string_view name, text;
-};
-
-std::span<const RemoteCode> remote_code();
+std::span<const EmbeddedText> remote_code();
 
 }  // namespace merganser

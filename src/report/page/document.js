@@ -1,0 +1,77 @@
+// The document, where its numbers stand, and how they are written.
+
+const analysis = JSON.parse(document.getElementById("document").textContent);
+const models = analysis.models.map((model) => model.name);
+const pairs = models.flatMap((a, i) => models.slice(i + 1).map((b, j) => [i, i + 1 + j]));
+const pairName = ([i, j]) => `${models[i]} and ${models[j]}`;
+const methods = analysis.methods ?? [];
+
+// A number of the document with its JSON pointer (RFC 6901), so that whatever shows it can say where
+// it is from. `at` is a pointer whose parts need no escaping: keys of the schema and indices.
+function number(at) {
+  let value = analysis;
+  for (const key of at.split("/").slice(1)) value = value?.[key];
+  return { value: typeof value === "number" ? value : null, from: at };
+}
+
+// The same form for what the page works out itself: `from` says how, in words.
+const derived = (value, from) => ({ value: Number.isFinite(value) ? value : null, from: `=${from}` });
+
+const absent = "–";
+const significant = (value) => {
+  if (value === null || value === undefined) return absent;
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  const rounded = Number(value.toPrecision(12));
+  if (Number.isInteger(rounded) && size < 1e5) return `${rounded}`.replace("-", "−");
+  if (size >= 1e6 || size < 1e-4) return value.toExponential(2).replace("e+", "e").replace("-", "−");
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(size)));
+  return value.toFixed(Math.min(digits, 6)).replace("-", "−");
+};
+const percent = (value) => (value === null || value === undefined ? absent : `${significant(100 * value)} %`);
+const whole = (value) => (value === null || value === undefined ? absent : value.toLocaleString("en"));
+const text = (value) => value ?? absent;
+
+function large(value) {
+  for (const [size, unit] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]]) {
+    if (value >= size) return `${significant(value / size)} ${unit}`;
+  }
+  return whole(value);
+}
+
+const median = (values) => d3.median(values.filter((value) => value !== null)) ?? null;
+
+// Roles in the order in which a token passes them, whatever their spelling; norms and biases last.
+const roleOrder = [/q(uery)?([._]|$)/, /k(ey)?([._]|$)/, /v(alue)?([._]|$)/, /(attn|attention|self).*(o|out|output)|^o([._]|$)/,
+  /gate/, /up|fc1|intermediate|wi|c_fc/, /down|fc2|output|wo|c_proj/];
+function roleRank(role) {
+  const last = /norm|ln_|layer_?norm/i.test(role) ? 100 : /bias/.test(role) ? 200 : 0;
+  const found = roleOrder.findIndex((pattern) => pattern.test(role.replace(/^attention\.|^mlp\./, "")));
+  const group = /attention|attn|(^|[._])[qkvo](_proj|[._]|$)/.test(role) ? 0 : 20;
+  return last + (found < 0 ? 50 : group + found);
+}
+const byRole = (a, b) => roleRank(a) - roleRank(b) || (a < b ? -1 : 1);
+const shortRole = (role) => role.replace(/\.weight$/, "");
+
+const layers = (analysis.layers ?? []).map((entry) => entry.layer);
+const inLayers = analysis.tensors.map((tensor, index) => ({ tensor, index }))
+  .filter(({ tensor }) => tensor.layer !== null && tensor.layer !== undefined);
+const outside = analysis.tensors.map((tensor, index) => ({ tensor, index }))
+  .filter(({ tensor }) => tensor.layer === null || tensor.layer === undefined);
+
+// Cells of a map layer x role. `of({tensor, index})` gives a tensor's number, null where it has none;
+// `join(members)` that of several tensors in one cell (experts, encoder and decoder).
+function layerCells(of, join) {
+  const groups = d3.group(inLayers, ({ tensor }) => tensor.role, ({ tensor }) => tensor.layer);
+  const cells = [];
+  for (const role of [...groups.keys()].sort(byRole)) {
+    for (const [layer, members] of groups.get(role)) {
+      const known = members.filter((member) => of(member).value !== null);
+      if (!known.length) continue;
+      const one = known.length === 1;
+      const name = one ? known[0].tensor.name : `${known.length} tensors ${role}`;
+      cells.push({ x: layer, y: shortRole(role), name, part: known[0].tensor.part, ...(one ? of(known[0]) : join(known)) });
+    }
+  }
+  return cells;
+}
