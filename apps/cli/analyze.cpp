@@ -34,7 +34,7 @@ void print_models(const AnalysisReport& report) {
   right.insert(right.end(), {header.size() - 2, header.size() - 1});
   Table table(header, right);
   for (const AnalysisReport::Model& model : report.models) {
-    std::vector<std::string> row = {safe(model.name), plain(model.relative)};
+    std::vector<std::string> row = {safe(model.short_name), plain(model.relative)};
     for (const auto& [part, share] : model.shares) row.push_back(percent(share));
     row.push_back(plain(model.rank_90, "more"));
     row.push_back(plain(model.effective_rank));
@@ -65,7 +65,7 @@ void print_layers(const AnalysisReport& report) {
   std::vector<std::size_t> right = {0, 1, 2};
   for (const AnalysisReport::Model& model : report.models) {
     right.push_back(header.size());
-    header.push_back("|D|/|W_0| " + safe(model.name));
+    header.push_back("|D|/|W_0| " + safe(model.short_name));
   }
   Table table(header, right);
   for (const AnalysisReport::Layer& layer : layers) {
@@ -87,7 +87,7 @@ void print_methods(const AnalysisReport& report) {
   std::vector<std::size_t> right;
   for (const AnalysisReport::Model& model : report.models) {
     right.push_back(header.size());
-    header.push_back("loses of " + safe(model.name));
+    header.push_back("loses of " + safe(model.short_name));
   }
   Table table(header, right);
   for (const AnalysisReport::Method& method : report.methods) {
@@ -107,8 +107,9 @@ void print_report(const AnalysisReport& report) {
     fmt::print("{}{}\n", advice.level == "warning" ? "warning: " : "- ", safe(advice.text));
   }
   for (const std::string& note : report.notes) fmt::print("note: {}\n", safe(note));
-  fmt::print("{} fine-tunes of {} in {:.1f} s\n", report.models.size(), safe(report.base),
-             report.seconds);
+  fmt::print("{} fine-tune{} of {} in {:.1f} s\n", report.models.size(),
+             report.models.size() == 1 ? "" : "s", safe(report.base), report.seconds);
+  if (!report.report.empty()) fmt::print("report: {}\n", safe(report.report));
 }
 
 }  // namespace
@@ -123,7 +124,7 @@ void add_analyze(CLI::App& app, Run& run) {
   CLI::App* command = app.add_subcommand(
       "analyze", "Show what fine-tunes changed, where they collide, and what merges would lose");
   command->footer(
-      "merganser analyze recipe.yml\n"
+      "merganser analyze recipe.yml --report report.html\n"
       "merganser analyze base/ tune-a/ tune-b/ --json");
   auto options = std::make_shared<Options>();
   AnalysisRequest& request = options->request;
@@ -151,6 +152,9 @@ void add_analyze(CLI::App& app, Run& run) {
   command->add_option("--threads", request.threads, "Worker threads; 0: one for each core")
       ->default_str("0")
       ->check(CLI::Range(0, 1024));
+  command->add_option("--report", request.report, "An HTML file to write, which needs no network")
+      ->type_name("FILE");
+  command->add_flag("--force", request.force, "Replace an existing report");
   command->add_flag("--json", options->json, "Every number, as JSON on standard output");
   command->add_flag("--quiet", options->quiet, "No progress, no summary");
   command->callback([options, &run] {

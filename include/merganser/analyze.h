@@ -45,7 +45,9 @@ struct AnalysisReport {
   using Number = std::optional<double>;  // none: not defined for these models
 
   struct Model {
-    std::string name, kind;  // "full", "lora"
+    std::string name;        // as it was given
+    std::string short_name;  // its last part, where that tells the models apart
+    std::string kind;        // "full", "lora"
     double norm = 0;         // of the change D
     Number relative;         // |D| / |W_0|
     // Of D's squared norm by part of the model: "linear", "embedding", ...
@@ -54,7 +56,7 @@ struct AnalysisReport {
     Number effective_rank;  // median over the linear matrices where it is known
   };
   struct Pair {
-    std::string a, b;
+    std::string a, b;  // short names
     Number cosine, sign_conflict, sign_conflict_top, overlap_top;
   };
   struct Layer {

@@ -84,7 +84,7 @@ void base_rule(const Analysis& analysis, List& list) {
   std::vector<double> cosines, changes;
   bool all_near = true;
   for (std::size_t i = 0; i < analysis.inputs.models(); ++i) {
-    const std::string name = analysis.inputs.name(i);
+    const std::string name = analysis.inputs.short_name(i);
     const Nearness near = nearness(analysis, i);
     const double relative = analysis.total.changes[i].relative.value_or(0);
     const bool whole = near.changed && near.cosine >= kFar;
@@ -144,7 +144,7 @@ void twins_rule(const Analysis& analysis, List& list) {
            fmt::format("The changes of {} and {} are nearly one (cosine {:.3f}): one was "
                        "probably made from the other, or both from a model that is "
                        "nearer to them than this base. Take that one as the base.",
-                       analysis.inputs.name(i), analysis.inputs.name(j), *cosine),
+                       analysis.inputs.short_name(i), analysis.inputs.short_name(j), *cosine),
            {{"cosine", *cosine}}});
     }
   }
@@ -185,7 +185,7 @@ void location_rule(const Analysis& analysis, List& list) {
       return layer.changes[i].relative.value_or(0);
     });
     advice.text =
-        fmt::format("{}: of its squared change {}", analysis.inputs.name(i), listed(parts));
+        fmt::format("{}: of its squared change {}", analysis.inputs.short_name(i), listed(parts));
     if (!layers.empty()) {
       advice.text += fmt::format("; relative to the base, layer{} {} changed most",
                                  layers.size() > 1 ? "s" : "", listed(layers));
@@ -209,7 +209,7 @@ void zones_rule(const Analysis& analysis, List& list) {
          "info",
          fmt::format("{}: {} of the squared change of its matrices lies in the base's leading "
                      "subspace (zone I), {} in what the base hardly uses (zones II and III). {}",
-                     analysis.inputs.name(i), percent(zones->one), percent(zones->two_three),
+                     analysis.inputs.short_name(i), percent(zones->one), percent(zones->two_three),
                      zones->two_three > zones->one
                          ? "It mostly adds new directions."
                          : "It mostly bends directions that the base relies on."),
@@ -237,7 +237,7 @@ void conflict_rule(const Analysis& analysis, List& list) {
       advice.text = fmt::format(
           "{} and {}: {} of the elements that are large in both pull in opposite directions "
           "(half would be chance); the cosine of their changes is {:.2f}{}.",
-          analysis.inputs.name(i), analysis.inputs.name(j), percent(top), *whole.cosine,
+          analysis.inputs.short_name(i), analysis.inputs.short_name(j), percent(top), *whole.cosine,
           std::abs(*whole.cosine) < kOrthogonal ? ", as good as at right angles" : "");
       if (!layers.empty()) {
         advice.text += fmt::format(" They interfere most in layer{} {}.",
@@ -268,7 +268,7 @@ void rank_rule(const Analysis& analysis, List& list) {
                       "info",
                       fmt::format("{}: half of its matrices keep 90 % of their squared change in "
                                   "{:.0f} singular directions or fewer (of {:.0f}).",
-                                  analysis.inputs.name(i), middle, size),
+                                  analysis.inputs.short_name(i), middle, size),
                       {{"rank_90", middle}, {"full_rank", size}}});
     } else {
       list.push_back(
@@ -277,7 +277,7 @@ void rank_rule(const Analysis& analysis, List& list) {
            fmt::format("{}: in {} of {} matrices {} singular directions hold less than 90 % of the "
                        "squared change: it is not of low rank, and adapters or experts of such "
                        "ranks will lose much of it.",
-                       analysis.inputs.name(i), beyond, ranks.size(), analysis.settings.rank),
+                       analysis.inputs.short_name(i), beyond, ranks.size(), analysis.settings.rank),
            {{"beyond", static_cast<double>(beyond)},
             {"matrices", static_cast<double>(ranks.size())},
             {"rank", static_cast<double>(analysis.settings.rank)}}});

@@ -175,6 +175,21 @@ std::string AnalysisInputs::name(std::size_t model) const {
   return plan.models[model + 1].ref.to_string();
 }
 
+std::string AnalysisInputs::short_name(std::size_t model) const {
+  const auto last = [this](std::size_t index) {
+    const ModelRef& ref = plan.models[index].ref;
+    std::string path = ref.lora_path.empty() ? ref.path : ref.lora_path;
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    const std::string name = path.substr(path.rfind('/') + 1);
+    return ref.task.empty() ? name : name + '#' + ref.task;
+  };
+  const std::string own = last(model + 1);
+  for (std::size_t i = 0; i < plan.models.size(); ++i) {
+    if (i != model + 1 && last(i) == own) return name(model);
+  }
+  return own;
+}
+
 bool AnalysisInputs::adapter(std::size_t model) const {
   return plan.models[model + 1].adapted != nullptr;
 }

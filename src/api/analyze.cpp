@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <thread>
 
 #include "analyze/advice.h"
@@ -17,6 +18,7 @@
 #include "methods/registry.h"
 #include "plan/models.h"
 #include "recipe/parse.h"
+#include "report/analysis_page.h"
 
 namespace merganser {
 namespace {
@@ -34,6 +36,26 @@ void check(const AnalysisRequest& request) {
   if (request.recipe_file.empty() && (request.base.empty() || request.models.empty())) {
     throw Error(ErrorKind::usage, "no fine-tune is given")
         .hint("merganser analyze RECIPE.yml, or merganser analyze BASE FINETUNED...");
+  }
+}
+
+// Before the work: hours of it must not end at a name that is taken.
+void check_report(const AnalysisRequest& request) {
+  if (request.report.empty()) return;
+  const std::filesystem::path path(request.report);
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code ignored;
+  const auto refuse = [&](const char* what, const char* hint) {
+    throw Error(ErrorKind::usage, what).in_file(request.report).hint(hint);
+  };
+  if (std::filesystem::is_directory(path, ignored)) {
+    refuse("the report's name is that of a folder", "--report analysis.html");
+  }
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    refuse("the report's folder does not exist", "make it first");
+  }
+  if (!request.force && std::filesystem::exists(std::filesystem::symlink_status(path, ignored))) {
+    refuse("the report exists already", "choose another name, or replace it with --force");
   }
 }
 
@@ -171,6 +193,7 @@ std::optional<double> median_of(std::vector<double> values) {
 AnalysisReport::Model summary_of(const Analysis& analysis, std::size_t i) {
   AnalysisReport::Model model;
   model.name = analysis.inputs.name(i);
+  model.short_name = analysis.inputs.short_name(i);
   model.kind = analysis.inputs.adapter(i) ? "lora" : "full";
   model.norm = analysis.total.changes[i].norm;
   model.relative = analysis.total.changes[i].relative;
@@ -216,8 +239,8 @@ AnalysisReport summary_of(const Analysis& analysis) {
   for (std::size_t i = 0; i < models; ++i) {
     for (std::size_t j = i + 1; j < models; ++j) {
       const PairFigures& figures = analysis.total.pairs[pair++];
-      report.pairs.push_back({report.models[i].name, report.models[j].name, figures.cosine,
-                              figures.sign_conflict, figures.sign_conflict_top,
+      report.pairs.push_back({report.models[i].short_name, report.models[j].short_name,
+                              figures.cosine, figures.sign_conflict, figures.sign_conflict_top,
                               figures.overlap_top});
     }
   }
@@ -241,6 +264,7 @@ AnalysisReport summary_of(const Analysis& analysis) {
 AnalysisReport analyze(const AnalysisRequest& request, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
   check(request);
+  check_report(request);
   Wanted wanted = request.recipe_file.empty() ? of_paths(request) : of_recipe(request);
   AnalysisSettings settings;
   settings.rank = static_cast<std::size_t>(request.rank);
@@ -268,6 +292,10 @@ AnalysisReport analyze(const AnalysisRequest& request, Progress& progress) {
   AnalysisReport report = summary_of(analysis);
   for (const Advice& one : advice) report.advice.push_back({one.topic, one.level, one.text});
   report.document = analysis_document(analysis, advice);
+  if (!request.report.empty()) {
+    install_text(request.report, analysis_page(report.document), request.force);
+    report.report = request.report;
+  }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return report;
 }
