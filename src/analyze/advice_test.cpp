@@ -16,7 +16,9 @@ using testing::HasSubstr;
 const Descriptor& find(std::string_view name) { return require_method(name); }
 
 constexpr std::size_t kSide = 24;
-const std::string kName = "model.layers.0.self_attn.q_proj.weight";
+// Two layers, as a single one is not known to be repeated.
+const std::string kFirst = "model.layers.0.self_attn.q_proj.weight";
+const std::string kSecond = "model.layers.1.self_attn.q_proj.weight";
 
 std::vector<double> moved(std::vector<double> from, double by, unsigned seed) {
   const std::vector<double> move = normal_numbers(from.size(), seed);
@@ -26,7 +28,9 @@ std::vector<double> moved(std::vector<double> from, double by, unsigned seed) {
 
 std::vector<Advice> advice_on(const std::vector<std::vector<double>>& weights) {
   TestModels models;
-  for (const auto& one : weights) models.add({{kName, {kSide, kSide}, one}});
+  for (const auto& one : weights) {
+    models.add({{kFirst, {kSide, kSide}, one}, {kSecond, {kSide, kSide}, one}});
+  }
   AnalysisInputs inputs = models.inputs();
   Progress progress;
   AnalysisSettings settings;
