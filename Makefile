@@ -26,7 +26,7 @@ demo:  ## merges two specialists of a real encoder and shows what each merge is 
 	@demo/run.sh
 
 test:  ## all checks and tests (C++, C++ with AddressSanitizer, Python)
-	@scripts/setup.sh test lint
+	@scripts/setup.sh test lint browser
 	@scripts/check.sh
 	@scripts/build.sh release
 	@scripts/run_ctest.sh release

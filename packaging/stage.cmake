@@ -11,6 +11,8 @@ foreach(entry IN LISTS names)
   set(doc ${usr}/share/doc/${CMAKE_MATCH_2})
   file(REMOVE_RECURSE ${doc})
   configure_file(${CMAKE_CURRENT_LIST_DIR}/copyright ${doc}/copyright COPYONLY)
+  file(GLOB plot_licence ${CMAKE_CURRENT_LIST_DIR}/../third_party/plot-*/LICENSE)
+  configure_file(${plot_licence} ${doc}/LICENSE.plot COPYONLY)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/changelog.in ${doc}/changelog @ONLY)
   file(CHMOD_RECURSE ${doc} FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ
        DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Installs what is missing from the system's packages (Debian 12, Ubuntu 24.04), and nothing else:
 # where all is there, no package manager is called.
-#   scripts/setup.sh [build|test|lint|clang|deb|all]...     default: build
+#   scripts/setup.sh [build|test|lint|clang|deb|browser|all]...     default: build
 #   scripts/setup.sh --missing GROUP...                 only lists what is missing, one a line
 set -euo pipefail
 
 build=(g++ cmake ninja-build ccache libhwy-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev
        libxxhash-dev libfmt-dev libssl-dev libopenblas-dev libkissfft-dev libgtest-dev
        libgmock-dev)
-test=(python3 python3-venv ca-certificates chromium chromium-driver)
+test=(python3 python3-venv ca-certificates)
 lint=(clang-format-16 python3)
 clang=(clang-16 libclang-rt-16-dev lld-16)
 deb=(dpkg-dev file)  # for `make deb` alone, not in all
+# The tests of the report's page skip without; Ubuntu has no such packages.
+browser=(chromium chromium-driver)
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -60,6 +62,7 @@ package_is_installed() {
 }
 
 packages=()
+optional=()
 only_list=
 (($#)) || set -- build
 for group in "$@"; do
@@ -69,25 +72,40 @@ for group in "$@"; do
     lint) packages+=("${lint[@]}") ;;
     deb) packages+=("${build[@]}" "${deb[@]}") ;;
     clang) packages+=("${build[@]}" "${clang[@]}") ;;
-    all) packages+=("${build[@]}" "${test[@]}" "${lint[@]}" "${clang[@]}") ;;
+    browser) optional+=("${browser[@]}") ;;
+    all)
+      packages+=("${build[@]}" "${test[@]}" "${lint[@]}" "${clang[@]}")
+      optional+=("${browser[@]}") ;;
     --missing) only_list=yes ;;
     -h | --help) sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) die "unknown group '$group' (build, test, lint, clang, deb, all)" ;;
+    *) die "unknown group '$group' (build, test, lint, clang, deb, browser, all)" ;;
   esac
 done
+
+is_there() { package_is_installed "$1" || works "$1"; }
 
 missing=()
 for package in "${packages[@]}"; do
   [[ " ${missing[*]} " == *" $package "* ]] && continue
-  package_is_installed "$package" || works "$package" || missing+=("$package")
+  is_there "$package" || missing+=("$package")
+done
+wanted=()
+for package in "${optional[@]}"; do
+  is_there "$package" || wanted+=("$package")
 done
 
 if [[ -n $only_list ]]; then
   ((${#missing[@]} == 0)) || printf '%s\n' "${missing[@]}"
   exit 0
 fi
-((${#missing[@]})) || exit 0
+((${#missing[@]} + ${#wanted[@]})) || exit 0
 
+# What is only wanted never stops anybody.
+without() { echo "setup.sh: going on without ${wanted[*]} ($1)" >&2; exit 0; }
+if ((${#missing[@]} == 0)); then
+  has apt-get || without "no apt here"
+  [[ $(id -u) == 0 ]] || has sudo || without "neither root nor sudo"
+fi
 has apt-get || die "no apt here; please install (Debian's names): ${missing[*]}"
 
 as_root=()
@@ -96,7 +114,7 @@ if [[ $(id -u) != 0 ]]; then
   as_root=(sudo)
 fi
 
-echo "== installing ${missing[*]}"
+echo "== installing" "${missing[@]}" "${wanted[@]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 apt() {
@@ -105,7 +123,10 @@ apt() {
 }
 # A stale or broken extra source must not stop us while the packages themselves can be had.
 apt update || echo "setup.sh: warning: apt-get update: $(grep -m 1 '^[EW]:' "$log" || tail -n 1 "$log")" >&2
-if ! apt install --no-install-recommends "${missing[@]}"; then
+if ((${#missing[@]})) && ! apt install --no-install-recommends "${missing[@]}"; then
   tail -n 15 "$log" >&2
   die "apt-get could not install: ${missing[*]} ($(grep -m 1 '^E:' "$log" || echo 'see above'))"
+fi
+if ((${#wanted[@]})) && ! apt install --no-install-recommends "${wanted[@]}"; then
+  without "$(grep -m 1 '^E:' "$log" || echo 'apt-get failed')"
 fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the virtual environment of the Python tests, or leaves it alone where it is up to date.
 #   tests/setup_venv.sh [--oracle] [VENV_DIR]     VENV_DIR: build/venv
-# Tier core (numpy, safetensors, pytest: about 30 MB) always; --oracle adds torch, transformers and
+# Tier core (numpy, safetensors, pytest, selenium: about 50 MB) always; --oracle adds torch, transformers and
 # MergeKit, against which the differential tests compare, and a real model (about 400 MB).
 set -euo pipefail
 
@@ -45,7 +45,7 @@ fi
 install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
 
 if ! stamped core "$core"; then
-  echo "installing numpy, safetensors, pytest into $venv (about 30 MB)"
+  echo "installing numpy, safetensors, pytest, selenium into $venv (about 50 MB)"
   install -r "$here/requirements.txt"
   echo "$core" >"$venv/core.stamp"
 fi

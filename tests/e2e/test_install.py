@@ -120,6 +120,7 @@ def test_folders(prefix):
         "include/merganser/merganser.h",
         "share/bash-completion/completions/merganser",
         "share/doc/merganser/LICENSE",
+        "share/doc/merganser/LICENSE.plot",
         "share/fish/vendor_completions.d/merganser.fish",
         "share/man/man1/merganser.1",
         "share/zsh/site-functions/_merganser",

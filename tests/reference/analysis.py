@@ -199,6 +199,7 @@ def tensor_of(name, base, deltas, where, dtype, settings, methods):
     pairs = [(a, b) for i, a in enumerate(deltas) for b in deltas[i + 1 :]]
     models = [base + delta for delta in deltas]
     sums = Sums(
+        name=name,
         where=where,
         elements=base.size,
         shape=base.shape,
@@ -233,22 +234,27 @@ def tensor_of(name, base, deltas, where, dtype, settings, methods):
 
 
 def smile_curve(sums, settings, count):
-    """Error and size by one rank for all experts; size as the paper counts it, routers included."""
+    """Error and size by one rank for all experts; size as the paper counts it, with the routers (one
+    expert needs none). Experts carry the changes of the biases beside their weights whole."""
     base = sum(part.elements for part in sums)
     squared = [sum(part.changes[i] for part in sums) for i in range(count)]
     linear_parts = [part for part in sums if part.where.part == "linear"]
     linear_squared = [sum(part.changes[i] for part in linear_parts) for i in range(count)]
+    biases_of = {part.name.removesuffix("weight") + "bias" for part in linear_parts}
+    biases = [part for part in sums if part.name in biases_of]
+    bias_squared = [sum(part.changes[i] for part in biases) for i in range(count)]
     curve = []
     for rank in settings["smile_ranks"]:
-        parameters, lost = base, [0.0] * count
+        parameters = base + count * sum(part.elements for part in biases)
+        lost = [0.0] * count
         for part in linear_parts:
             m, n = part.shape
             k, g = min(rank, m, n), min(settings["rank_of_router"], m, n)
-            parameters += count * (g * n + k * (m + n))
+            parameters += count * (k * (m + n) + (g * n if count > 1 else 0))
             for i, values in enumerate(part.values):
                 lost[i] += 0.0 if values is None else float(np.sum(values[k:] ** 2))
         root = lambda a, b: math.sqrt(max(a, 0.0) / b) if b else None
-        rest = [squared[i] - linear_squared[i] for i in range(count)]
+        rest = [squared[i] - linear_squared[i] - bias_squared[i] for i in range(count)]
         curve.append({
             "rank": rank,
             "parameters": parameters,

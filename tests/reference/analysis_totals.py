@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 class Sums(NamedTuple):
     """Of one tensor: squared norms, counts, and what the SMILE curve needs."""
 
+    name: str
     where: Any
     elements: int
     shape: tuple

@@ -75,10 +75,20 @@ def test_losses(document):
 
 def test_smile_curve(document):
     first, second = document["smile"]["curve"]
-    assert first["parameters"] == 6 + 2 * (2 * 2 + 1 * 4) and second["rank"] == 2
+    # Routers of 2 x 2, factors of rank 1, the bias.
+    assert first["parameters"] == 6 + 2 * (2 * 2 + 1 * 4 + 2) and second["rank"] == 2
     assert first["errors_linear"] == pytest.approx([3 / 5, 3 / 5])
-    assert first["errors"] == pytest.approx([np.sqrt(9 + 144) / 13, 3 / 5])
-    assert second["errors"] == pytest.approx([12 / 13, 0])
+    assert first["errors"] == pytest.approx([3 / 13, 3 / 5])
+    assert second["errors"] == pytest.approx([0, 0])
+
+
+def test_smile_does_not_carry_norms_and_one_expert_has_no_router():
+    norm = "model.layers.0.norm.weight"
+    base = {NAME: np.eye(2), norm: np.zeros(2)}
+    document = analyse(base, [{NAME: np.diag([4.0, 1.0]), norm: np.array([0.0, 4.0])}])
+    first = document["smile"]["curve"][0]
+    assert first["parameters"] == 6 + 4
+    assert first["errors"] == pytest.approx([4 / 5]) and first["errors_linear"] == pytest.approx([0])
 
 
 def test_lora():

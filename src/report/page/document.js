@@ -28,12 +28,17 @@ const significant = (value) => {
   const digits = Math.max(0, 2 - Math.floor(Math.log10(size)));
   return value.toFixed(Math.min(digits, 6)).replace("-", "−");
 };
-const percent = (value) => (value === null || value === undefined ? absent : `${significant(100 * value)} %`);
+const percent = (value) => (value === null || value === undefined ? absent : `${significant(100 * value)} %`);
 const whole = (value) => (value === null || value === undefined ? absent : value.toLocaleString("en"));
 const text = (value) => value ?? absent;
 
 function large(value) {
-  for (const [size, unit] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]]) {
+  for (const [size, unit] of [
+    [1e12, "T"],
+    [1e9, "B"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ]) {
     if (value >= size) return `${significant(value / size)} ${unit}`;
   }
   return whole(value);
@@ -42,8 +47,15 @@ function large(value) {
 const median = (values) => d3.median(values.filter((value) => value !== null)) ?? null;
 
 // Roles in the order in which a token passes them, whatever their spelling; norms and biases last.
-const roleOrder = [/q(uery)?([._]|$)/, /k(ey)?([._]|$)/, /v(alue)?([._]|$)/, /(attn|attention|self).*(o|out|output)|^o([._]|$)/,
-  /gate/, /up|fc1|intermediate|wi|c_fc/, /down|fc2|output|wo|c_proj/];
+const roleOrder = [
+  /q(uery)?([._]|$)/,
+  /k(ey)?([._]|$)/,
+  /v(alue)?([._]|$)/,
+  /(attn|attention|self).*(o|out|output)|^o([._]|$)/,
+  /gate/,
+  /up|fc1|intermediate|wi|c_fc/,
+  /down|fc2|output|wo|c_proj/,
+];
 function roleRank(role) {
   const last = /norm|ln_|layer_?norm/i.test(role) ? 100 : /bias/.test(role) ? 200 : 0;
   const found = roleOrder.findIndex((pattern) => pattern.test(role.replace(/^attention\.|^mlp\./, "")));
@@ -54,15 +66,21 @@ const byRole = (a, b) => roleRank(a) - roleRank(b) || (a < b ? -1 : 1);
 const shortRole = (role) => role.replace(/\.weight$/, "");
 
 const layers = (analysis.layers ?? []).map((entry) => entry.layer);
-const inLayers = analysis.tensors.map((tensor, index) => ({ tensor, index }))
+const inLayers = analysis.tensors
+  .map((tensor, index) => ({ tensor, index }))
   .filter(({ tensor }) => tensor.layer !== null && tensor.layer !== undefined);
-const outside = analysis.tensors.map((tensor, index) => ({ tensor, index }))
+const outside = analysis.tensors
+  .map((tensor, index) => ({ tensor, index }))
   .filter(({ tensor }) => tensor.layer === null || tensor.layer === undefined);
 
 // Cells of a map layer x role. `of({tensor, index})` gives a tensor's number, null where it has none;
 // `join(members)` that of several tensors in one cell (experts, encoder and decoder).
 function layerCells(of, join) {
-  const groups = d3.group(inLayers, ({ tensor }) => tensor.role, ({ tensor }) => tensor.layer);
+  const groups = d3.group(
+    inLayers,
+    ({ tensor }) => tensor.role,
+    ({ tensor }) => tensor.layer,
+  );
   const cells = [];
   for (const role of [...groups.keys()].sort(byRole)) {
     for (const [layer, members] of groups.get(role)) {
@@ -70,7 +88,13 @@ function layerCells(of, join) {
       if (!known.length) continue;
       const one = known.length === 1;
       const name = one ? known[0].tensor.name : `${known.length} tensors ${role}`;
-      cells.push({ x: layer, y: shortRole(role), name, part: known[0].tensor.part, ...(one ? of(known[0]) : join(known)) });
+      cells.push({
+        x: layer,
+        y: shortRole(role),
+        name,
+        part: known[0].tensor.part,
+        ...(one ? of(known[0]) : join(known)),
+      });
     }
   }
   return cells;

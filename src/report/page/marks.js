@@ -25,13 +25,19 @@ function showTip(mark) {
   const box = mark.getBoundingClientRect();
   tip.textContent = mark.getAttribute("aria-label");
   tip.hidden = false;
-  const width = tip.offsetWidth, height = tip.offsetHeight;
-  const left = Math.min(Math.max(4, box.left + box.width / 2 - width / 2), document.documentElement.clientWidth - width - 4);
+  const width = tip.offsetWidth,
+    height = tip.offsetHeight;
+  const left = Math.min(
+    Math.max(4, box.left + box.width / 2 - width / 2),
+    document.documentElement.clientWidth - width - 4,
+  );
   const above = box.top - height - 8;
   tip.style.left = `${left + window.scrollX}px`;
   tip.style.top = `${(above < 4 ? box.bottom + 8 : above) + window.scrollY}px`;
 }
-const hideTip = () => { tip.hidden = true; };
+const hideTip = () => {
+  tip.hidden = true;
+};
 
 // The next mark in the direction of an arrow key: nearest along it, sideways distance counted double.
 function neighbour(marks, from, [dx, dy]) {
@@ -40,7 +46,8 @@ function neighbour(marks, from, [dx, dy]) {
     return [box.left + box.width / 2, box.top + box.height / 2];
   };
   const [x, y] = centre(from);
-  let best = null, least = Infinity;
+  let best = null,
+    least = Infinity;
   for (const mark of marks) {
     const [mx, my] = centre(mark);
     const along = (mx - x) * dx + (my - y) * dy;
@@ -55,32 +62,33 @@ function neighbour(marks, from, [dx, dy]) {
 const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 // One stop of the Tab key for each plot; arrow keys, Home and End move within it.
-function reachable(plot) {
-  const marks = [...plot.querySelectorAll(".datum")];
-  if (!marks.length) return;
-  marks[0].setAttribute("tabindex", "0");
-  const go = (mark) => {
-    if (!mark) return;
-    for (const other of plot.querySelectorAll(".datum[tabindex='0']")) other.setAttribute("tabindex", "-1");
-    mark.setAttribute("tabindex", "0");
-    mark.focus();
-  };
-  plot.onkeydown = (event) => {
-    const here = event.target.closest(".datum");
-    if (!here) return;
-    if (event.key in directions) go(neighbour(marks, here, directions[event.key]));
-    else if (event.key === "Home") go(marks[0]);
-    else if (event.key === "End") go(marks[marks.length - 1]);
-    else if (event.key === "Escape") hideTip();
-    else return;
-    event.preventDefault();
-  };
-  plot.onfocusin = (event) => event.target.closest(".datum") && showTip(event.target);
-  plot.onfocusout = hideTip;
-  plot.onpointerover = (event) => {
+const marksOf = (plot) => [...plot.querySelectorAll(".datum")];
+const reachable = (plot) => plot.querySelector(".datum")?.setAttribute("tabindex", "0");
+
+function move(plot, to) {
+  if (!to) return;
+  for (const other of plot.querySelectorAll(".datum[tabindex='0']")) other.setAttribute("tabindex", "-1");
+  to.setAttribute("tabindex", "0");
+  to.focus();
+}
+
+function listen(plot) {
+  const over = (event) => {
     const mark = event.target.closest(".datum");
     if (mark) showTip(mark);
     else hideTip();
   };
-  plot.onpointerleave = hideTip;
+  plot.addEventListener("focusin", over);
+  plot.addEventListener("focusout", hideTip);
+  plot.addEventListener("pointerover", over);
+  plot.addEventListener("pointerleave", hideTip);
+  plot.addEventListener("keydown", (event) => {
+    const here = event.target.closest(".datum");
+    if (!here) return;
+    if (event.key in directions) move(plot, neighbour(marksOf(plot), here, directions[event.key]));
+    else if (event.key === "Home") move(plot, marksOf(plot)[0]);
+    else if (event.key === "End") move(plot, marksOf(plot).at(-1));
+    else return;
+    event.preventDefault();
+  });
 }
