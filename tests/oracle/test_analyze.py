@@ -1,6 +1,7 @@
 """Every number of `merganser analyze` against plain NumPy (reference/analysis.py), on real models."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def check(got, wanted, where, tolerance=CLOSE):
         assert got == wanted, where
 
 
-def compare(document, base, models):
+def compare(document, base, models, tolerance=CLOSE):
     """All that the reference has; methods that it does not know are dropped on both sides."""
     known = [i for i, m in enumerate(document["methods"])
              if m["name"] in ("linear", "task_arithmetic", "ties")]
@@ -56,12 +57,12 @@ def compare(document, base, models):
     for key in ("layers", "roles", "parts"):
         name = key.removesuffix("s")
         order = lambda group: group[name]
-        check(sorted(document[key], key=order), sorted(wanted[key], key=order), key)
+        check(sorted(document[key], key=order), sorted(wanted[key], key=order), key, tolerance)
     by_name = {tensor["name"]: tensor for tensor in document["tensors"]}
     assert set(by_name) == {tensor["name"] for tensor in wanted["tensors"]}
     for tensor in wanted["tensors"]:
-        check(by_name[tensor["name"]], tensor, tensor["name"])
-    check(document["total"], wanted["total"], "total")
+        check(by_name[tensor["name"]], tensor, tensor["name"], tolerance)
+    check(document["total"], wanted["total"], "total", tolerance)
     return wanted
 
 
@@ -108,3 +109,33 @@ def test_an_adapter_beside_a_real_fine_tune(stories, tmp_path):
         "analyze", stories / "base", f"{stories / 'base'}+{folder}", stories / "inaugural", "--json"
     ))
     compare(document, base, [Lora(factors), read_checkpoint(stories / "inaugural")])
+
+
+# Beyond 256 rows and columns matrices are decomposed in f32, as far as they are asked to be.
+LARGE = {"rel": 2e-5, "abs": 1e-6}
+
+
+def test_the_wider_matrices_of_a_sentence_encoder(minilm, tmp_path):
+    """Two layers of MiniLM (384 wide, biases and norms), moved along directions of falling weight."""
+    weights = read_checkpoint(Path(minilm))
+    base = {name: np.array(array) for name, array in weights.items()
+            if name.startswith(("encoder.layer.0.", "encoder.layer.1."))}
+    assert len(base) == 32
+    paths, models = [], [base]
+    for seed in (1, 2):
+        generator = np.random.default_rng(seed)
+        tune = {}
+        for name, array in base.items():
+            change = 0.002 * generator.standard_normal(array.shape)
+            if array.ndim == 2:
+                u = np.linalg.qr(generator.standard_normal((array.shape[0], 12)))[0]
+                v = np.linalg.qr(generator.standard_normal((array.shape[1], 12)))[0]
+                change += u * (3.0 * 0.7 ** np.arange(12)) @ v.T
+            tune[name] = (array + change).astype(np.float32)
+        models.append(tune)
+    for i, tensors in enumerate(models):
+        paths.append(safetensors_file.write(tmp_path / f"m{i}.safetensors", tensors))
+    document = json.loads(program.succeed("analyze", *paths, "--json", "--angles", "6"))
+    compare(document, base, models[1:], LARGE)
+    moved = [tensor for tensor in document["tensors"] if tensor["part"] == "linear"]
+    assert len(moved) == 12 and all(tensor["changes"][0]["zones"] for tensor in moved)
