@@ -5,8 +5,6 @@
 #include "merganser/error.h"
 
 namespace merganser::cli {
-namespace {
-
 // CLI11 reads "-1" into an unsigned number.
 std::uint64_t parse_seed(const std::string& text) {
   std::uint64_t seed = 0;
@@ -14,8 +12,6 @@ std::uint64_t parse_seed(const std::string& text) {
   if (code == std::errc{} && end == text.data() + text.size()) return seed;
   throw Error(ErrorKind::usage, "--seed '" + text + "' is not a whole number from 0 to 2^64 - 1");
 }
-
-}  // namespace
 
 std::shared_ptr<RequestOptions> add_request_options(CLI::App& command) {
   auto options = std::make_shared<RequestOptions>();

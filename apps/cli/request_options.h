@@ -21,4 +21,7 @@ struct RequestOptions {
 
 std::shared_ptr<RequestOptions> add_request_options(CLI::App& command);
 
+// A whole number from 0 to 2^64 - 1. Throws Error(usage).
+std::uint64_t parse_seed(const std::string& text);
+
 }  // namespace merganser::cli

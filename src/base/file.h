@@ -74,6 +74,9 @@ class OutputFile {
 std::string read_text(const std::filesystem::path& path, std::uint64_t limit);
 // Creates or replaces, synced.
 void write_text(const std::filesystem::path& path, std::string_view text);
+// The same under a hidden name beside it first, so that nobody ever sees a part of the text.
+// `replace` false: Error(usage) if the file exists.
+void install_text(const std::filesystem::path& path, std::string_view text, bool replace);
 // Bytes and permission bits of an ordinary file; the copy must not exist.
 void copy_file(const std::filesystem::path& from, const std::filesystem::path& to);
 std::uint64_t free_space(const std::filesystem::path& folder);  // for this user, bytes

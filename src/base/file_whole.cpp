@@ -189,4 +189,16 @@ void install(const fs::path& made_name, const fs::path& target_name, bool replac
   remove_replaced(made, target);
 }
 
+void install_text(const fs::path& path, std::string_view text, bool replace) {
+  const fs::path hidden = sibling(path);
+  try {
+    write_text(hidden, text);
+    install(hidden, path, replace);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(hidden, ignored);
+    throw;
+  }
+}
+
 }  // namespace merganser

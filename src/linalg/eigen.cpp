@@ -79,6 +79,41 @@ void apply_reflectors(const Matrix<double>& a, const Tridiagonal& t, MatrixView<
   run(work.data());
 }
 
+// Several relatively robust representations (Dhillon and Parlett 2004): O(n) a vector. Of T itself.
+std::optional<Eigen> largest_of(const Tridiagonal& t, std::size_t count) {
+  const std::size_t rows = t.diagonal.size();
+  const int n = static_cast<int>(rows), most = static_cast<int>(count);
+  const int first = n - most + 1;
+  std::vector<double> diagonal = t.diagonal, beside = t.beside;  // overwritten
+  beside.resize(rows);                                           // one more is workspace
+  std::vector<double> values(rows), work(18 * rows);
+  std::vector<int> support(2 * count), integers(10 * rows);
+  const int size = static_cast<int>(work.size()), integer_size = static_cast<int>(integers.size());
+  Matrix<double> z(count, rows);
+  int found = 0, relative = 1, info = 0;
+  const double unused = 0;
+  dstemr_("V", "I", &n, diagonal.data(), beside.data(), &unused, &unused, &first, &n, &found,
+          values.data(), z.data(), &n, &most, support.data(), &relative, work.data(), &size,
+          integers.data(), &integer_size, &info, 1, 1);
+  if (info != 0 || found != most) return std::nullopt;
+  values.resize(count);
+  std::reverse(values.begin(), values.end());  // LAPACK's order is ascending
+  for (std::size_t i = 0; i < count / 2; ++i) {
+    std::swap_ranges(z.row(i), z.row(i) + rows, z.row(count - 1 - i));
+  }
+  return Eigen{std::move(values), std::move(z)};
+}
+
+// Descending.
+std::vector<double> values_of(Tridiagonal t) {
+  const int n = static_cast<int>(t.diagonal.size());
+  int info = 0;
+  dsterf_(&n, t.diagonal.data(), t.beside.data(), &info);
+  fortran::check(info, "dsterf");
+  std::reverse(t.diagonal.begin(), t.diagonal.end());
+  return std::move(t.diagonal);
+}
+
 }  // namespace
 
 Eigen symmetric_eigen(Matrix<double> a, EigenRange range) {
@@ -109,41 +144,37 @@ std::optional<Eigen> largest_eigen(Matrix<double> a, std::size_t count) {
   assert(a.rows() == a.cols() && count <= a.rows());
   if (count == 0) return Eigen{};
   require_finite(a);
+  const Tridiagonal t = tridiagonalise(a);
+  auto found = largest_of(t, count);
+  if (found) apply_reflectors(a, t, found->vectors.view());
+  return found;
+}
+
+Eigen leading_eigen(Matrix<double> a, const ChooseCount& choose) {
+  assert(a.rows() == a.cols());
+  const std::size_t n = a.rows();
+  if (n == 0) return {};
+  require_finite(a);
   Tridiagonal t = tridiagonalise(a);
-  // Several relatively robust representations (Dhillon and Parlett 2004): O(n) a vector.
-  const int n = static_cast<int>(a.rows()), most = static_cast<int>(count);
-  const int first = n - most + 1;
-  t.beside.resize(a.rows());  // one more is workspace
-  std::vector<double> values(a.rows()), work(18 * a.rows());
-  std::vector<int> support(2 * count), integers(10 * a.rows());
-  const int size = static_cast<int>(work.size()), integer_size = static_cast<int>(integers.size());
-  Matrix<double> z(count, a.rows());
-  int found = 0, relative = 1, info = 0;
-  const double unused = 0;
-  dstemr_("V", "I", &n, t.diagonal.data(), t.beside.data(), &unused, &unused, &first, &n, &found,
-          values.data(), z.data(), &n, &most, support.data(), &relative, work.data(), &size,
-          integers.data(), &integer_size, &info, 1, 1);
-  if (info != 0 || found != most) return std::nullopt;
-  apply_reflectors(a, t, z.view());
-  values.resize(count);
-  std::reverse(values.begin(), values.end());  // LAPACK's order is ascending
-  for (std::size_t i = 0; i < count / 2; ++i) {
-    std::swap_ranges(z.row(i), z.row(i) + a.rows(), z.row(count - 1 - i));
+  std::vector<double> values = values_of(t);
+  const std::size_t count = std::min(n, choose(values));
+  if (count == 0) return {std::move(values), Matrix<double>(0, n)};
+  Matrix<double> vectors(count, n);
+  if (auto found = largest_of(t, count)) {
+    vectors = std::move(found->vectors);
+  } else {
+    const Matrix<double> all = tridiagonal_vectors(t);  // ascending
+    for (std::size_t i = 0; i < count; ++i) std::copy_n(all.row(n - 1 - i), n, vectors.row(i));
   }
-  return Eigen{std::move(values), std::move(z)};
+  apply_reflectors(a, t, vectors.view());
+  return {std::move(values), std::move(vectors)};
 }
 
 std::vector<double> symmetric_eigenvalues(Matrix<double> a) {
   assert(a.rows() == a.cols());
   if (a.rows() == 0) return {};
   require_finite(a);
-  Tridiagonal t = tridiagonalise(a);
-  const int n = static_cast<int>(a.rows());
-  int info = 0;
-  dsterf_(&n, t.diagonal.data(), t.beside.data(), &info);
-  fortran::check(info, "dsterf");
-  std::reverse(t.diagonal.begin(), t.diagonal.end());
-  return std::move(t.diagonal);
+  return values_of(tridiagonalise(a));
 }
 
 Matrix<double> function_of(const Eigen& eigen, double (*f)(double, double), double parameter) {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "linalg/matrix.h"
@@ -28,6 +30,10 @@ Eigen symmetric_eigen(Matrix<double> a, EigenRange range = {});
 // The `count` largest values alone, with their vectors: the faster the fewer, and less exact in
 // their orthogonality (1e-13 n) than symmetric_eigen. None if LAPACK does not find them.
 std::optional<Eigen> largest_eigen(Matrix<double> a, std::size_t count);
+
+// All values, and the vectors of as many of the largest as `choose` wants once it has seen them.
+using ChooseCount = std::function<std::size_t(std::span<const double> values)>;
+Eigen leading_eigen(Matrix<double> a, const ChooseCount& choose);
 
 std::vector<double> symmetric_eigenvalues(Matrix<double> a);  // descending
 

@@ -41,6 +41,13 @@ void dorgqr_(const int* m, const int* n, const int* k, double* a, const int* lda
 void dgees_(const char* jobvs, const char* sort, const void* select, const int* n, double* a,
             const int* lda, int* sdim, double* wr, double* wi, double* vs, const int* ldvs,
             double* work, const int* lwork, int* bwork, int* info, std::size_t, std::size_t);
+void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info, std::size_t);
+void strsm_(const char* side, const char* uplo, const char* trans, const char* diag, const int* m,
+            const int* n, const float* alpha, const float* a, const int* lda, float* b,
+            const int* ldb, std::size_t, std::size_t, std::size_t, std::size_t);
+void dtrsm_(const char* side, const char* uplo, const char* trans, const char* diag, const int* m,
+            const int* n, const double* alpha, const double* a, const int* lda, double* b,
+            const int* ldb, std::size_t, std::size_t, std::size_t, std::size_t);
 void dgetrf_(const int* m, const int* n, double* a, const int* lda, int* ipiv, int* info);
 }
 

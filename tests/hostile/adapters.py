@@ -123,8 +123,8 @@ def cases():
     for name, tensors in TENSORS.items():
         yield Case(f"factors/{name}", adapter(tensors), ADAPTER)
     for name, tensors in STRANGE.items():
-        yield Case(f"factors/{name}", adapter(tensors), ADAPTER[:2])
-        yield Case(f"factors/{name}, among adapters", adapter(tensors), ADAPTER[2:], ANY)
+        yield Case(f"factors/{name}", adapter(tensors), ADAPTER[:3])
+        yield Case(f"factors/{name}, among adapters", adapter(tensors), ADAPTER[3:], ANY)
     for name, value in VALUES.items():
         yield Case(f"factors/{name}", adapter({A: np.full((2, 8), value, np.float32), B: ones(8, 2)}), ADAPTER[1:])
     repeated = b'{"peft_type": "LORA", "peft_type": "LORA", "r": 2, "lora_alpha": 3}'

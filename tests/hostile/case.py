@@ -22,6 +22,8 @@ RECIPES = {
                    "parameters: {weight: 1}\n",
 }
 WEIGHTS = (
+    "analyze base x --json",
+    "analyze based.yml",
     "inspect x --all",
     "plan linear.yml",
     "merge linear.yml out",
@@ -37,7 +39,10 @@ WEIGHTS_ALONE = (
     "extract-lora {x} base out",
 )
 ARCHIVE = ("inspect {x} --json", "merge --method passthrough {x} -o out.safetensors", "diff {x} {x}")
-ADAPTER = ("plan adapted.yml", "merge adapted.yml out", "merge-lora adapter x out", "merge-lora x out")
+ADAPTER = (
+    "plan adapted.yml", "merge adapted.yml out", "analyze base base+x --json",  # with the base
+    "merge-lora adapter x out", "merge-lora x out",
+)
 CONFIG = ("inspect x", "plan linear.yml", "merge based.yml out", "merge stack.yml out")
 RECIPE = ("plan x.yml", "merge x.yml out")
 TASKS = ("materialise x", "materialise x tune out", "merge task.yml out", "verify x")

@@ -1,0 +1,113 @@
+#include "analyze/advice.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "analyze/testing.h"
+#include "methods/registry.h"
+
+namespace merganser::test {
+namespace {
+
+using testing::HasSubstr;
+
+const Descriptor& find(std::string_view name) { return require_method(name); }
+
+constexpr std::size_t kSide = 24;
+// Two layers, as a single one is not known to be repeated.
+const std::string kFirst = "model.layers.0.self_attn.q_proj.weight";
+const std::string kSecond = "model.layers.1.self_attn.q_proj.weight";
+
+std::vector<double> moved(std::vector<double> from, double by, unsigned seed) {
+  const std::vector<double> move = normal_numbers(from.size(), seed);
+  for (std::size_t i = 0; i < from.size(); ++i) from[i] += by * move[i];
+  return from;
+}
+
+std::vector<Advice> advice_on(const std::vector<std::vector<double>>& weights) {
+  TestModels models;
+  for (const auto& one : weights) {
+    models.add({{kFirst, {kSide, kSide}, one}, {kSecond, {kSide, kSide}, one}});
+  }
+  AnalysisInputs inputs = models.inputs();
+  Progress progress;
+  AnalysisSettings settings;
+  settings.memory = 1 << 30;
+  std::vector<AnalysedMethod> usual = usual_methods(inputs, 0, settings.rank, find);
+  return advise(analyse(std::move(inputs), std::move(usual), settings, progress));
+}
+
+// Of this topic, "level: text".
+std::vector<std::string> said(const std::vector<Advice>& advice, const std::string& topic) {
+  std::vector<std::string> texts;
+  for (const Advice& one : advice) {
+    if (one.topic == topic) texts.push_back(one.level + ": " + one.text);
+  }
+  return texts;
+}
+
+const std::vector<double> kBase = normal_numbers(kSide * kSide, 1);
+
+TEST(Advise, FineTunesOfOneBase) {
+  const auto advice = advice_on({kBase, moved(kBase, 0.05, 2), moved(kBase, 0.05, 3)});
+  EXPECT_THAT(said(advice, "base"),
+              testing::ElementsAre(HasSubstr("info: All models are fine-tunes of this base")));
+  EXPECT_THAT(said(advice, "conflict"), testing::ElementsAre(HasSubstr("in opposite directions")));
+  EXPECT_THAT(said(advice, "method").front(), HasSubstr("linear, plain average stays nearest"));
+  EXPECT_THAT(said(advice, "smile"), testing::SizeIs(1));
+  EXPECT_THAT(said(advice, "caution"), testing::SizeIs(2));
+}
+
+TEST(Advise, WarnsOfTheBaseItself) {
+  const auto advice = advice_on({kBase, kBase, moved(kBase, 0.05, 3)});
+  EXPECT_THAT(said(advice, "base"),
+              testing::ElementsAre(
+                  HasSubstr("warning: tune1.safetensors equals the base in every tensor")));
+  EXPECT_EQ(advice.front().level, "warning");
+}
+
+TEST(Advise, WarnsOfStrangers) {
+  const std::vector<double> other = normal_numbers(kSide * kSide, 9);
+  std::vector<double> small = other;
+  for (double& x : small) x *= 0.1;
+  const auto advice = advice_on({kBase, other, small});
+  EXPECT_THAT(said(advice, "base"),
+              testing::Contains(testing::AllOf(HasSubstr("warning: tune1"),
+                                               HasSubstr("another initialisation"))));
+  EXPECT_THAT(
+      said(advice, "base"),
+      testing::Contains(testing::AllOf(HasSubstr("warning: tune2"), HasSubstr("unrelated model"))));
+}
+
+TEST(Advise, NotesTheFarAndTheTwins) {
+  const std::vector<double> far = moved(kBase, 0.8, 5);
+  const auto advice = advice_on({kBase, far, moved(far, 0.01, 6)});
+  EXPECT_THAT(said(advice, "base"),
+              testing::Contains(HasSubstr("note: tune1.safetensors is far from the base")));
+  EXPECT_THAT(said(advice, "base"), testing::Contains(HasSubstr("are nearly one (cosine")));
+}
+
+TEST(Advise, OfOneModelAlone) {
+  const auto advice = advice_on({kBase, moved(kBase, 0.05, 2)});
+  EXPECT_THAT(said(advice, "base"),
+              testing::ElementsAre(HasSubstr("info: The model is a fine-tune of this base")));
+  EXPECT_THAT(said(advice, "conflict"), testing::IsEmpty());
+  EXPECT_THAT(said(advice, "method"), testing::IsEmpty());
+}
+
+// What is said has its numbers beside it, and they are finite.
+TEST(Advise, NumbersGoWithTheSentences) {
+  const auto advice = advice_on({kBase, moved(kBase, 0.05, 2), moved(kBase, 0.2, 3)});
+  for (const Advice& one : advice) {
+    for (const auto& [name, value] : one.numbers) EXPECT_TRUE(std::isfinite(value)) << name;
+  }
+  const auto conflict =
+      std::ranges::find_if(advice, [](const Advice& one) { return one.topic == "conflict"; });
+  ASSERT_NE(conflict, advice.end());
+  EXPECT_EQ(conflict->numbers[1].first, "sign_conflict_top");
+}
+
+}  // namespace
+}  // namespace merganser::test

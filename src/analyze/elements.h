@@ -1,0 +1,20 @@
+// Everything about changes that goes element by element: norms, and how pairs of them agree.
+#pragma once
+
+#include <vector>
+
+#include "analyze/figures.h"
+#include "analyze/inputs.h"
+#include "base/progress.h"
+
+namespace merganser {
+
+// Of each tensor, in the inputs' order; spectra, zones, angles and losses are left open.
+// top_share: (0, 1]; the top of a change are the elements of at least the magnitude of rank
+// ceil(top_share n), zeros left out. Tensors are streamed, a worker each, so that the memory is
+// that of a few blocks and the numbers are the same for any number of threads. Throws Error for NaN
+// and infinity: nothing can be said of such a checkpoint, and no merge would take it.
+std::vector<TensorFigures> compare_elements(const AnalysisInputs& inputs, double top_share,
+                                            unsigned threads, Progress& progress);
+
+}  // namespace merganser

@@ -1,0 +1,36 @@
+// What SMILE's experts would keep of each change, by their rank: from the spectra alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "analyze/figures.h"
+#include "analyze/inputs.h"
+
+namespace merganser {
+
+struct SmilePoint {
+  std::uint64_t rank = 0;        // of every expert, cut to what each layer has
+  std::uint64_t parameters = 0;  // of the mixture: base, experts, routers
+  double ratio = 1;              // to the base's
+  // Of each fine-tune: |D - what the experts carry| / |D|, over all tensors, and over the linear
+  // part alone; as if the router always chose the fine-tune's own expert. None where D is 0.
+  std::vector<std::optional<double>> errors, errors_linear;
+};
+
+// Squared norm of what an expert of this rank does not carry of a tensor's change: nothing of a
+// bias beside an upscaled weight, all of what has no experts. None where the spectrum is not known
+// as far.
+std::optional<double> lost_by_expert(const AnalysedTensor& tensor, const ChangeSums& change,
+                                     std::uint64_t rank);
+
+// Ranks 1, 2, 4 .. to the first that is all there is, or the last that the spectra tell of.
+// Parameters as in the SMILE paper: k (m + n) a triple and expert, the biases' differences, and,
+// with more than one expert, router_rank n for each.
+std::vector<SmilePoint> smile_curve(const AnalysisInputs& inputs,
+                                    std::span<const TensorFigures> figures, std::uint64_t known,
+                                    std::uint64_t router_rank);
+
+}  // namespace merganser

@@ -1,0 +1,303 @@
+#include "merganser/analyze.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <thread>
+
+#include "analyze/advice.h"
+#include "analyze/analysis.h"
+#include "api/analysis_json.h"
+#include "api/request.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "merganser/merganser.h"
+#include "methods/registry.h"
+#include "plan/models.h"
+#include "recipe/parse.h"
+#include "report/analysis_page.h"
+
+namespace merganser {
+namespace {
+
+constexpr std::uint64_t kMaxRecipe = 1 << 20;
+constexpr std::uint64_t kUsualMemory = 640'000'000;
+
+void check(const AnalysisRequest& request) {
+  const auto refuse = [](const char* what) { throw Error(ErrorKind::usage, what); };
+  if (!(request.top_share > 0 && request.top_share <= 1)) {
+    refuse("--top must be above 0 and at most 1");
+  }
+  if (request.rank == 0 || request.rank > 4096) refuse("--rank must be from 1 to 4096");
+  if (request.angles > 256) refuse("--angles must be from 0 to 256");
+  if (request.recipe_file.empty() && (request.base.empty() || request.models.empty())) {
+    throw Error(ErrorKind::usage, "no fine-tune is given")
+        .hint("merganser analyze RECIPE.yml, or merganser analyze BASE FINETUNED...");
+  }
+}
+
+// Before the work: hours of it must not end at a name that is taken.
+void check_report(const AnalysisRequest& request) {
+  if (request.report.empty()) return;
+  const std::filesystem::path path(request.report);
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code ignored;
+  const auto refuse = [&](const char* what, const char* hint) {
+    throw Error(ErrorKind::usage, what).in_file(request.report).hint(hint);
+  };
+  if (std::filesystem::is_directory(path, ignored)) {
+    refuse("the report's name is that of a folder", "--report analysis.html");
+  }
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    refuse("the report's folder does not exist", "make it first");
+  }
+  if (!request.force && std::filesystem::exists(std::filesystem::symlink_status(path, ignored))) {
+    refuse("the report exists already", "choose another name, or replace it with --force");
+  }
+}
+
+struct Wanted {
+  std::vector<PlanModel> models;  // the base first
+  std::vector<std::string> notes;
+  std::optional<Recipe> recipe;
+};
+
+void add_model(Wanted& wanted, const ModelRef& ref, const std::string& file) {
+  const auto same = [&](const PlanModel& known) { return known.ref.same_as(ref); };
+  if (std::ranges::none_of(wanted.models, same)) wanted.models.push_back(open_model(ref, file));
+}
+
+// Every checkpoint that the recipe or one of its documents names.
+void add_models(Wanted& wanted, const Recipe& final, const Recipe& recipe) {
+  for (const ModelRef& ref : recipe.referenced_models()) {
+    const Recipe* document = final.document(ref);
+    if (document == nullptr) add_model(wanted, ref, recipe.file);
+  }
+}
+
+Wanted of_recipe(const AnalysisRequest& request) {
+  Wanted wanted;
+  wanted.recipe = parse_recipe(read_text(request.recipe_file, kMaxRecipe), request.recipe_file);
+  const Recipe& recipe = *wanted.recipe;
+  std::optional<ModelRef> base = recipe.base_model;
+  if (base && recipe.document(*base) != nullptr) base.reset();
+  for (const auto& document : recipe.documents) {
+    if (!base && document->base_model) base = document->base_model;
+  }
+  if (!base) {
+    throw Error(ErrorKind::recipe, "the recipe names no base_model to compare its models with")
+        .in_file(recipe.file)
+        .hint("add base_model:, or give the checkpoints: merganser analyze BASE FINETUNED...");
+  }
+  add_model(wanted, *base, recipe.file);
+  for (const auto& document : recipe.documents) add_models(wanted, recipe, *document);
+  add_models(wanted, recipe, recipe);
+  if (wanted.models.size() < 2) {
+    throw Error(ErrorKind::recipe, "the recipe names no model besides its base")
+        .in_file(recipe.file);
+  }
+  return wanted;
+}
+
+Wanted of_paths(const AnalysisRequest& request) {
+  Wanted wanted;
+  wanted.models.push_back(open_model(model_ref(request.base), ""));
+  for (const std::string& name : request.models) {
+    wanted.models.push_back(open_model(model_ref(name), ""));
+  }
+  return wanted;
+}
+
+// Outputs in working precision: what rounding them to the models' type costs is no loss of the
+// method.
+void keep_precision(Plan& plan) {
+  std::erase_if(plan.jobs, [](const PlanJob& job) {
+    return job.action == PlanJob::Action::integers || !is_float(job.output.dtype);
+  });
+  for (PlanJob& job : plan.jobs) job.output.dtype = job.f64 ? DType::f64 : DType::f32;
+}
+
+std::vector<std::pair<std::string, Value>> shared_parameters(const Plan& plan) {
+  for (const PlanJob& job : plan.jobs) {
+    if (job.action != PlanJob::Action::merge) continue;
+    std::vector<std::pair<std::string, Value>> parameters(job.settings.shared.begin(),
+                                                          job.settings.shared.end());
+    // Where models have values of their own, the first tensor's stand for all.
+    for (std::size_t i = 0; i < job.settings.per_input.size(); ++i) {
+      for (const auto& [name, value] : job.settings.per_input[i]) {
+        parameters.emplace_back(fmt::format("{}[{}]", name, i), value);
+      }
+    }
+    return parameters;
+  }
+  return {};
+}
+
+// The recipe's own merge, or a note that says why it cannot be foretold.
+void add_own_method(const AnalysisRequest& request, Wanted& wanted,
+                    std::vector<AnalysedMethod>& methods) {
+  AnalysedMethod method;
+  method.from_recipe = true;
+  method.name = wanted.recipe->method;
+  method.label = fmt::format("{}, as in the recipe", method.name);
+  try {
+    Request merge;
+    merge.recipe_file = request.recipe_file;
+    merge.seed = request.seed;
+    merge.threads = request.threads;
+    Prepared prepared = prepare(merge);
+    if (prepared.mixture) {
+      const SmileModules& modules = prepared.mixture->modules;
+      method.parameters = shared_parameters(prepared.mixture->plan);
+      for (const SmileModule& module : modules.modules) {
+        const std::string name = prepared.mixture->plan.jobs[module.weight].output.name;
+        method.expert_ranks[name] = module.dense           ? module.full_rank()
+                                    : module.ranks.empty() ? 0
+                                                           : module.ranks.front();
+      }
+      if (!modules.ranks_known) {
+        wanted.notes.push_back(
+            "the recipe's SMILE chooses ranks by the singular values: equal ranks of the same "
+            "size stand for them here");
+      }
+    } else {
+      method.parameters = shared_parameters(prepared.plan);
+      if (prepared.plan.method->task_masks) {
+        wanted.notes.push_back(fmt::format(
+            "{} keeps a mask for each task: its losses are those of the unified model before any "
+            "mask",
+            method.name));
+      }
+      keep_precision(prepared.plan);
+      method.plan = std::move(prepared.plan);
+    }
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::mismatch) throw;
+    wanted.notes.push_back(fmt::format("the recipe's merge is left out: {}", error.what()));
+    return;
+  }
+  methods.push_back(std::move(method));
+}
+
+const Descriptor& known_method(std::string_view name) { return require_method(name); }
+
+std::optional<double> median_of(std::vector<double> values) {
+  if (values.empty()) return std::nullopt;
+  std::ranges::sort(values);
+  return values[(values.size() - 1) / 2];
+}
+
+AnalysisReport::Model summary_of(const Analysis& analysis, std::size_t i) {
+  AnalysisReport::Model model;
+  model.name = analysis.inputs.name(i);
+  model.short_name = analysis.inputs.short_name(i);
+  model.kind = analysis.inputs.adapter(i) ? "lora" : "full";
+  model.norm = analysis.total.changes[i].norm;
+  model.relative = analysis.total.changes[i].relative;
+  for (const NamedGroup& part : analysis.parts) {
+    model.shares.emplace_back(part.name, part.figures.changes[i].share.value_or(0));
+  }
+  std::vector<double> ranks, effective;
+  for (std::size_t t = 0; t < analysis.inputs.tensors.size(); ++t) {
+    const auto& spectrum = analysis.figures[t].changes[i].spectrum;
+    if (analysis.inputs.tensors[t].part != Part::linear || !spectrum) continue;
+    const auto rank = spectrum->rank_90();
+    ranks.push_back(rank ? static_cast<double>(*rank) : HUGE_VAL);
+    if (const auto known = spectrum->effective_rank()) effective.push_back(*known);
+  }
+  model.rank_90 = median_of(ranks);
+  if (model.rank_90 && !std::isfinite(*model.rank_90)) model.rank_90.reset();
+  model.effective_rank = median_of(effective);
+  return model;
+}
+
+AnalysisReport::Layer summary_of(const LayerGroup& group) {
+  AnalysisReport::Layer layer;
+  layer.layer = group.layer;
+  for (const ChangeFigures& change : group.figures.changes) {
+    layer.relative.push_back(change.relative);
+  }
+  for (const PairFigures& pair : group.figures.pairs) {
+    if (pair.sign_conflict_top) {
+      layer.sign_conflict_top =
+          std::max(layer.sign_conflict_top.value_or(0), *pair.sign_conflict_top);
+    }
+    if (pair.cosine) layer.cosine = std::min(layer.cosine.value_or(1), *pair.cosine);
+  }
+  return layer;
+}
+
+AnalysisReport summary_of(const Analysis& analysis) {
+  AnalysisReport report;
+  report.base = analysis.inputs.plan.models[0].ref.to_string();
+  const std::size_t models = analysis.inputs.models();
+  for (std::size_t i = 0; i < models; ++i) report.models.push_back(summary_of(analysis, i));
+  std::size_t pair = 0;
+  for (std::size_t i = 0; i < models; ++i) {
+    for (std::size_t j = i + 1; j < models; ++j) {
+      const PairFigures& figures = analysis.total.pairs[pair++];
+      report.pairs.push_back({report.models[i].short_name, report.models[j].short_name,
+                              figures.cosine, figures.sign_conflict, figures.sign_conflict_top,
+                              figures.overlap_top});
+    }
+  }
+  for (const LayerGroup& layer : analysis.layers) report.layers.push_back(summary_of(layer));
+  for (std::size_t m = 0; m < analysis.methods.size(); ++m) {
+    const AnalysedMethod& method = analysis.methods[m];
+    report.methods.push_back(
+        {method.name, method.label, method.from_recipe, analysis.total.losses[m]});
+  }
+  report.notes = analysis.notes;
+  for (const LeftOut& entry : analysis.inputs.left_out) {
+    report.notes.push_back(fmt::format("left out: {} of {}: {}", entry.tensor,
+                                       analysis.inputs.plan.models[entry.model].ref.to_string(),
+                                       entry.reason));
+  }
+  return report;
+}
+
+}  // namespace
+
+AnalysisReport analyze(const AnalysisRequest& request, Progress& progress) {
+  const auto begin = std::chrono::steady_clock::now();
+  check(request);
+  check_report(request);
+  Wanted wanted = request.recipe_file.empty() ? of_paths(request) : of_recipe(request);
+  AnalysisSettings settings;
+  settings.rank = static_cast<std::size_t>(request.rank);
+  settings.top_share = request.top_share;
+  settings.angles = static_cast<std::size_t>(request.angles);
+  settings.zones = request.zones;
+  settings.seed = request.seed.value_or(wanted.recipe ? wanted.recipe->seed : 0);
+  settings.memory = request.memory == 0 ? kUsualMemory : request.memory;
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  settings.threads = request.threads == 0 ? cores : request.threads;
+
+  AnalysisInputs inputs = match_tensors(std::move(wanted.models));
+  std::vector<AnalysedMethod> methods;
+  if (request.losses) {
+    if (wanted.recipe) add_own_method(request, wanted, methods);
+    for (AnalysedMethod& method :
+         usual_methods(inputs, settings.seed, settings.rank, known_method)) {
+      methods.push_back(std::move(method));
+    }
+  }
+  inputs.notes.insert(inputs.notes.end(), wanted.notes.begin(), wanted.notes.end());
+  const Analysis analysis = analyse(std::move(inputs), std::move(methods), settings, progress);
+  const std::vector<Advice> advice = advise(analysis);
+
+  AnalysisReport report = summary_of(analysis);
+  for (const Advice& one : advice) report.advice.push_back({one.topic, one.level, one.text});
+  report.document = analysis_document(analysis, advice);
+  if (!request.report.empty()) {
+    install_text(request.report, analysis_page(report.document), request.force);
+    report.report = request.report;
+  }
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return report;
+}
+
+}  // namespace merganser
