@@ -41,7 +41,7 @@ struct AnalysisInputs {
 
   std::size_t models() const { return plan.models.size() - 1; }
   std::size_t pairs() const { return models() * (models() - 1) / 2; }
-  std::string name(std::size_t model) const;                // of a fine-tune, as the user wrote it
+  std::string name(std::size_t model) const;  // of a fine-tune, as the user wrote it
   // The last part of its path (of an adapter's, for an adapter) where that tells all models apart,
   // else its name.
   std::string short_name(std::size_t model) const;
