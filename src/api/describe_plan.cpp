@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "api/mixture.h"
 #include "api/request.h"
 #include "base/file.h"
 #include "layout/output_folder.h"
@@ -71,8 +72,8 @@ PlanReport describe(const Prepared& prepared, const Request& request) {
   report.bytes_read = bytes_to_read(plan, prepared.budget.held_bytes, request.hash != "none");
   if (prepared.mixture) {
     report.bytes_read += bytes_to_decompose(prepared.mixture->plan);
-    report.scratch_bytes = scratch_bytes(prepared.mixture->plan, prepared.mixture->modules);
   }
+  report.scratch_bytes = bytes_aside(prepared);
   report.bytes_written = plan.bytes_written + companion_bytes(plan);
   report.tensor_bytes = plan.shards.data_bytes;
   report.peak_memory = prepared.budget.peak_bytes;

@@ -151,7 +151,7 @@ MergeReport carry_out(const Request& request, Progress& progress,
   std::optional<OutputRun> output;
   NullSink nowhere;
   if (!request.output.empty()) {
-    output.emplace(plan, request);
+    output.emplace(plan, request, bytes_aside(prepared));
   }
   double sync_seconds = 0;
   EngineReport done;

@@ -8,6 +8,11 @@
 
 namespace merganser {
 
+std::uint64_t bytes_aside(const Prepared& prepared) {
+  if (!prepared.mixture) return 0;
+  return scratch_bytes(prepared.mixture->plan, prepared.mixture->modules);
+}
+
 Experts make_experts(Prepared& prepared, ExpertStore& store, HashKind hash, Progress& progress) {
   Mixture& mixture = *prepared.mixture;
   store.take_over(progress);

@@ -1,6 +1,7 @@
 // The part of a merge that only mixtures of experts have: decomposing, before anything is written.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,9 @@
 #include "smile/experts.h"
 
 namespace merganser {
+
+// Bytes that lie on the disk beside the output while it is made, at most.
+std::uint64_t bytes_aside(const Prepared& prepared);
 
 // Takes over what an earlier run left in the store, and decomposes the rest; the plan's made
 // tensors can be read afterwards.

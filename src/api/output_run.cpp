@@ -24,13 +24,14 @@ std::string merge_hash(const Plan& plan, const ProvenanceFacts& facts) {
 
 }  // namespace
 
-OutputRun::OutputRun(const Plan& plan, const Request& request) : plan_(plan), request_(request) {
+OutputRun::OutputRun(const Plan& plan, const Request& request, std::uint64_t aside)
+    : plan_(plan), request_(request) {
   const std::filesystem::path target(request.output);
   if (request.resume && !request.sync) {
     throw Error(ErrorKind::usage, "--resume does not go with --no-sync")
         .hint("only what is surely on the disk can be gone on with");
   }
-  check_target(plan, target, request.force);
+  check_target(plan, target, request.force, aside);
   folder_.emplace(target, plan.single_file, request.resume);
 }
 

@@ -17,8 +17,8 @@ namespace merganser {
 class OutputRun {
  public:
   // Throws Error for a target that cannot be written to. The plan must live as long; until begin()
-  // it may still change.
-  OutputRun(const Plan& plan, const Request& request);
+  // it may still change. `aside`: bytes beside the output while it is made.
+  OutputRun(const Plan& plan, const Request& request, std::uint64_t aside);
 
   // `facts`: those that are known before the run. Throws Error for an unfinished run that cannot be
   // gone on with.

@@ -38,8 +38,10 @@ struct ProvenanceFacts {
 // Before any work. Throws Error(usage) for a target that is, holds or lies in an input (whatever
 // links and ".." lead there), that exists while `replace` is false, that is a folder where a file
 // comes out or the other way round, or whose parent is not there; Error(io) for a parent that
-// cannot be written to and for a disk without room.
-void check_target(const Plan& plan, const std::filesystem::path& target, bool replace);
+// cannot be written to and for a disk without room. `aside`: bytes that lie beside the output while
+// it is made.
+void check_target(const Plan& plan, const std::filesystem::path& target, bool replace,
+                  std::uint64_t aside = 0);
 
 // What an output must neither be, hold nor lie in.
 struct TargetInput {

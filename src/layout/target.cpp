@@ -176,9 +176,9 @@ void check_target(std::span<const TargetInput> inputs, bool single_file, std::ui
   }
 }
 
-void check_target(const Plan& plan, const fs::path& target, bool replace) {
-  check_target(inputs_of(plan), plan.single_file, plan.bytes_written + companion_bytes(plan),
-               target, replace);
+void check_target(const Plan& plan, const fs::path& target, bool replace, std::uint64_t aside) {
+  check_target(inputs_of(plan), plan.single_file,
+               plan.bytes_written + companion_bytes(plan) + aside, target, replace);
 }
 
 }  // namespace merganser

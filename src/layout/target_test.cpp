@@ -141,6 +141,14 @@ TEST_F(Target, DiskTooSmall) {
                                             HasSubstr("1.15 EB"), HasSubstr("free")));
 }
 
+TEST_F(Target, WhatIsPutAsideTakesRoom) {
+  const auto with = [&](std::uint64_t aside) {
+    return test::complaint([&] { check_target(plan_, models_.out(), false, aside); });
+  };
+  EXPECT_EQ(with(0), "no error");
+  EXPECT_THAT(with(std::uint64_t{1} << 60), AllOf(StartsWith("io"), HasSubstr("disk space")));
+}
+
 TEST_F(Target, CompanionsTakeRoom) {
   const std::uint64_t before = companion_bytes(plan_);
   test::write_file(models_.base() / "big.txt", std::string(1'000'000, 'x'));
