@@ -287,5 +287,19 @@ TEST_P(Replace, FailureLeavesTheOldOne) {
   EXPECT_EQ(count(folder.path()), 1u);
 }
 
+TEST(InstallText, AppearsWholeAndReplacesOnlyWhenAsked) {
+  const TemporaryFolder folder;
+  install_text(folder / "page", "one", false);
+  EXPECT_EQ(read_file(folder / "page"), "one");
+  EXPECT_THAT(complaint([&] { install_text(folder / "page", "two", false); }),
+              StartsWith("usage: "));
+  EXPECT_EQ(read_file(folder / "page"), "one");
+  install_text(folder / "page", "two", true);
+  EXPECT_EQ(read_file(folder / "page"), "two");
+  EXPECT_THAT(complaint([&] { install_text(folder / "no" / "page", "x", true); }),
+              StartsWith("not_found: "));
+  EXPECT_EQ(count(folder.path()), 1u);  // nothing hidden is left behind
+}
+
 }  // namespace
 }  // namespace merganser

@@ -11,7 +11,7 @@
 namespace merganser::test {
 namespace {
 
-TEST(Cholesky, factors_and_solves) {
+TEST(Cholesky, FactorsAndSolves) {
   const Matrix<double> x = gaussian<double>(40, 17, 1);
   Matrix<double> r = gram<double>(x.view(), Side::right);
   const Matrix<double> whole = product<double, double>(x.view(), true, x.view(), false);
@@ -32,7 +32,7 @@ TEST(Cholesky, factors_and_solves) {
   EXPECT_LT(max_difference(yf, y), 1e-5);
 }
 
-TEST(Cholesky, refuses_what_is_not_positive_definite) {
+TEST(Cholesky, RefusesWhatIsNotPositiveDefinite) {
   Matrix<double> a = identity(3);
   a(1, 1) = -1;
   EXPECT_FALSE(cholesky(a.view()));

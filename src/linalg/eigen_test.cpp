@@ -108,5 +108,33 @@ TEST(Eigen, TheLargestAlone) {
   }
 }
 
+TEST(Eigen, AsManyVectorsAsTheValuesAskFor) {
+  for (const std::size_t n : {1, 2, 30, 150}) {
+    const auto a = gaussian<double>(n, n + 5, 3);
+    const Matrix<double> squares = product<double, double>(a.view(), false, a.view(), true);
+    const std::vector<double> all =
+        symmetric_eigenvalues(product<double, double>(a.view(), false, a.view(), true));
+    for (const std::size_t count : {std::size_t{0}, (n + 1) / 2, n, n + 7}) {
+      std::size_t seen = 0;
+      const Eigen found = leading_eigen(product<double, double>(a.view(), false, a.view(), true),
+                                        [&](std::span<const double> values) {
+                                          seen = values.size();
+                                          return count;
+                                        });
+      EXPECT_EQ(seen, n);
+      ASSERT_EQ(found.values.size(), n);
+      ASSERT_EQ(found.vectors.rows(), std::min(count, n));
+      for (std::size_t i = 0; i < n; ++i) EXPECT_NEAR(found.values[i], all[i], 1e-12 * all[0]);
+      for (std::size_t i = 0; i < found.vectors.rows(); ++i) {
+        for (std::size_t r = 0; r < n; ++r) {
+          double image = 0;
+          for (std::size_t c = 0; c < n; ++c) image += squares(r, c) * found.vectors(i, c);
+          EXPECT_NEAR(image, all[i] * found.vectors(i, r), 1e-11 * all[0]);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace merganser::test

@@ -1,4 +1,4 @@
-"""The spectral methods against FusionBench's own functions, on random and on real differences.
+"""The spectral methods and the analysis's zones against FusionBench's own functions, on random and on real differences.
 
 FusionBench is not required: importing it whole wants many packages, so its functions are loaded from
 their files, and what they import of it is replaced. `pip install --no-deps fusion-bench==0.2.33`.
@@ -6,6 +6,7 @@ their files, and what they import of it is replaced. `pip install --no-deps fusi
 
 import contextlib
 import importlib.util
+import json
 import sys
 import types
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support import safetensors_file
+from support import program, safetensors_file
 from support.checkpoint import read_checkpoint
 from support.recipe import models
 
@@ -45,7 +46,9 @@ def bench():
         stub("fusion_bench.utils", timeit_context=timed),
         stub("fusion_bench.utils.type", StateDictType=dict),
         stub("fusion_bench.utils.state_dict_arithmetic", state_dict_add=None, state_dict_sub=None),
-        stub("fusion_bench.mixins", LightningFabricMixin=type("Fabric", (), {})),
+        stub("fusion_bench.mixins", LightningFabricMixin=type("Fabric", (), {}),
+             SimpleProfilerMixin=type("Timed", (), {})),
+        stub("fusion_bench.modelpool", BaseModelPool=plain),
         stub("fusion_bench.mixins.simple_profiler", SimpleProfilerMixin=type("Profiler", (), {})),
         stub("fusion_bench.compat"),
         stub("fusion_bench.compat.method", ModelFusionAlgorithm=plain),
@@ -165,3 +168,22 @@ def test_singular_projection(bench, merged, tmp_path, zone, how, k, shape):
     ours = merged(recipe, out="merged.safetensors")
     assert np.array_equal(ours["l.bias"], wanted.bias.numpy())
     assert np.abs(ours["l.weight"] - wanted.weight.numpy()).max() <= 1e-12
+
+
+def test_zones_are_its_projected_energies(bench, stories):
+    import torch
+
+    base, tune = (read_checkpoint(stories / name) for name in ("base", "shakespeare"))
+    document = json.loads(
+        program.succeed("analyze", stories / "base", stories / "shakespeare", "--json")
+    )
+    pytest.importorskip("pandas")
+    theirs = bench("smile_upscaling/projected_energy.py").ProjectedEnergyAnalysis()
+    theirs.device = "cpu"
+    zones = {t["name"]: t["changes"][0]["zones"] for t in document["tensors"] if t["part"] == "linear"}
+    assert len(zones) == 35
+    for name, found in zones.items():
+        with torch.no_grad():
+            energy = theirs.analyze_weight(*(torch.from_numpy(m[name].copy()) for m in (base, tune)))
+        for zone in ("I", "II", "II_III"):
+            assert found[zone] == pytest.approx(energy[f"projected_energy_{zone}"], abs=1e-4), name
