@@ -76,10 +76,12 @@ std::uint64_t bytes_at_work(const AnalysedTensor& tensor, const MatrixOptions& o
   const std::uint64_t rows = tensor.shape[0], cols = tensor.shape[1];
   const std::uint64_t width = in_f64(tensor) ? sizeof(double) : sizeof(float);
   const std::uint64_t rank = std::max<std::uint64_t>(options.rank, options.angles);
-  const bool zones = options.zones && tensor.part == Part::linear;
+  const std::uint64_t matrix = rows * cols * width;
   const std::uint64_t spectrum = truncated_svd_workspace(rows, cols, rank, width);
-  const std::uint64_t matrices = (zones ? 2 : 1) * rows * cols * width;
-  return matrices + std::max(spectrum, zones ? zones_workspace(rows, cols, width) : 0);
+  if (!options.zones || tensor.part != Part::linear) return matrix + spectrum;
+  const ZonesMemory zones = zones_memory(rows, cols, width, options.zone_share);
+  return std::max(matrix + zones.making,
+                  2 * matrix + zones.kept + std::max(spectrum, zones.applying));
 }
 
 class MatrixWork {

@@ -150,12 +150,24 @@ typename BaseZones<T>::InColumns BaseZones<T>::in_columns(MatrixView<const T> ch
   return {squared_norm<T>(std::as_const(inside).view()), squared_norm<T>(leading.view())};
 }
 
-std::uint64_t zones_workspace(std::uint64_t rows, std::uint64_t cols, std::uint64_t width) {
+ZonesMemory zones_memory(std::uint64_t rows, std::uint64_t cols, std::uint64_t width,
+                         double share) {
   const std::uint64_t n = std::min(rows, cols), m = std::max(rows, cols);
-  if (n <= kSmall) return sizeof(double) * (2 * m * n + 8 * n * n + 4 * n * m);
-  // Two Gram matrices and the eigenvectors with their workspace; vectors and products of both
-  // sides; R and what is inside the columns. An ill-conditioned base takes its Q besides.
-  return sizeof(double) * 4 * n * n + width * (2 * n * (m + n) + 3 * n * n);
+  // Values descend, so that a share of them sums to no less than that share.
+  const auto k = std::min(n, static_cast<std::uint64_t>(share * static_cast<double>(n)) + 1);
+  ZonesMemory memory;
+  memory.kept = width * (k * (m + n) + (rows == cols ? 0 : n * n));
+  memory.applying = width * (k * (m + 2 * n + k) + n * n);
+  if (n <= kSmall) {
+    // The columns' basis has [n, m]; dgesdd's copies, results and work.
+    memory.kept += width * n * m;
+    memory.making = sizeof(double) * (3 * m * n + 10 * n * n) + memory.kept;
+  } else {
+    // Two Gram matrices, of which the eigenvectors take the place of one. A base that is nearly of
+    // low rank takes its Q in f64 instead, which is rare and not counted.
+    memory.making = sizeof(double) * (2 * n * n + k * n) + memory.kept;
+  }
+  return memory;
 }
 
 template class BaseZones<float>;

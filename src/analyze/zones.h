@@ -52,7 +52,12 @@ class BaseZones {
   Matrix<T> factor_, basis_;
 };
 
-// Bytes that both take at most beside the matrices, with elements of `width` bytes.
-std::uint64_t zones_workspace(std::uint64_t rows, std::uint64_t cols, std::uint64_t width);
+// Bytes at most, with elements of `width` bytes, beside the base and the change.
+struct ZonesMemory {
+  std::uint64_t making = 0;    // while the base is decomposed
+  std::uint64_t kept = 0;      // as long as it lives
+  std::uint64_t applying = 0;  // of(), besides
+};
+ZonesMemory zones_memory(std::uint64_t rows, std::uint64_t cols, std::uint64_t width, double share);
 
 }  // namespace merganser
