@@ -8,146 +8,27 @@
 #include <map>
 #include <optional>
 
+#include "analyze/advice_base.h"
+#include "analyze/advice_words.h"
+
 namespace merganser {
 namespace {
 
-// Where the rules draw their lines. None is a law: they are orders of magnitude from what real
-// fine-tunes look like, and every sentence has its numbers beside it.
-constexpr double kUnrelated = 0.5;      // cosine of weights to the base's; fine-tunes are near 1
-constexpr double kFar = 0.9;            // below: an unusually long way from the base
-constexpr double kNormRatio = 2;        // norms within it: the same recipe of initialisation
-constexpr double kSameNorms = 0.9;      // share of the matrices that must be within it
-constexpr double kTwins = 0.9;          // cosine of task vectors: one came from the other
+// Where the rules draw their lines (those on the base: advice_base.cpp). None is a law: they are
+// orders of magnitude from what real fine-tunes look like, and every sentence has its numbers
+// beside it.
 constexpr double kOrthogonal = 0.1;     // |cosine| below: as good as at right angles
 constexpr double kNotCarried = 0.1;     // share of the change that no expert or adapter carries
 constexpr double kRandomSigns = 0.4;    // of 0.5, which signs at random would give
 constexpr double kConflictNoted = 0.2;  // sign conflict of the top that is worth a note
+constexpr double kSameWay = 0.5;        // cosine of changes that mostly agree
 constexpr double kCloseEnough = 0.1;    // relative error that is hardly any
-
-std::string percent(double share) {
-  const double value = 100 * share;
-  return fmt::format("{:.{}f} %", value, value != 0 && std::abs(value) < 10 ? 1 : 0);
-}
-
-std::string listed(const std::vector<std::string>& words) {
-  std::string text;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) text += i + 1 == words.size() ? " and " : ", ";
-    text += words[i];
-  }
-  return text;
-}
 
 std::optional<double> median(std::vector<double> values) {
   if (values.empty()) return std::nullopt;
   std::ranges::sort(values);
   const std::size_t half = values.size() / 2;
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-using List = std::vector<Advice>;
-
-// How near a model's weights are to the base's, over the matrices where there are any: norms are
-// near 1 in every model and would make strangers look alike.
-struct Nearness {
-  double cosine = 1;
-  double same_norms = 1;  // share of the tensors whose norm is within kNormRatio of the base's
-  bool changed = false;
-};
-
-Nearness nearness(const Analysis& analysis, std::size_t model) {
-  const auto& tensors = analysis.inputs.tensors;
-  const bool matrices = std::ranges::any_of(
-      tensors, [](const AnalysedTensor& tensor) { return tensor.part == Part::linear; });
-  double dot = 0, base = 0, own = 0;
-  std::size_t same = 0, count = 0;
-  Nearness found;
-  for (std::size_t t = 0; t < tensors.size(); ++t) {
-    const ChangeSums& change = analysis.figures[t].changes[model];
-    found.changed = found.changed || change.squared > 0;
-    if (matrices && tensors[t].part != Part::linear) continue;
-    const double squared = analysis.figures[t].base_squared;
-    const double weights = std::max(0.0, squared + 2 * change.base_dot + change.squared);
-    dot += squared + change.base_dot;
-    base += squared;
-    own += weights;
-    ++count;
-    const double ratio = std::sqrt(weights / squared);
-    same += ratio < kNormRatio && ratio > 1 / kNormRatio;
-  }
-  if (base > 0 && own > 0) found.cosine = dot / std::sqrt(base) / std::sqrt(own);
-  if (count > 0) found.same_norms = static_cast<double>(same) / static_cast<double>(count);
-  return found;
-}
-
-void base_rule(const Analysis& analysis, List& list) {
-  std::vector<double> cosines, changes;
-  bool all_near = true;
-  for (std::size_t i = 0; i < analysis.inputs.models(); ++i) {
-    const std::string name = analysis.inputs.short_name(i);
-    const Nearness near = nearness(analysis, i);
-    const double relative = analysis.total.changes[i].relative.value_or(0);
-    const bool whole = near.changed && near.cosine >= kFar;
-    all_near = all_near && whole;
-    cosines.push_back(near.cosine);
-    changes.push_back(relative);
-    if (whole) continue;
-    Advice advice{"base", "warning", "", {{"cosine", near.cosine}, {"relative", relative}}};
-    if (!near.changed) {
-      advice.text = fmt::format(
-          "{} equals the base in every tensor: it has nothing to add to a merge, and only thins "
-          "out the others where methods average.",
-          name);
-    } else if (near.cosine < kUnrelated) {
-      const bool alike = near.same_norms >= kSameNorms;
-      advice.numbers.emplace_back("same_norms", near.same_norms);
-      advice.text = fmt::format(
-          "{} does not look like a fine-tune of this base: the cosine of its matrices to the "
-          "base's is {:.2f}, and its change is {:.2f} times as long as the base. {}",
-          name, near.cosine, relative,
-          alike ? "The norms agree, so it may be the same architecture trained from another "
-                  "initialisation; merging weights of such models rarely gives anything."
-                : "The norms differ, too: it seems to be an unrelated model. Merging its weights "
-                  "is of no use.");
-    } else {
-      advice.level = "note";
-      advice.text = fmt::format(
-          "{} is far from the base for a fine-tune: cosine {:.2f}, change {:.2f} times as long as "
-          "the base. Task vectors as long as this interfere more; check that it is the right base.",
-          name, near.cosine, relative);
-    }
-    list.push_back(std::move(advice));
-  }
-  if (!all_near) return;
-  const auto [least, most] = std::ranges::minmax(changes);
-  const double nearest = std::ranges::min(cosines);
-  list.push_back(
-      {"base",
-       "info",
-       fmt::format("{} of this base by the weights: the cosine to the base is at least {:.3f}, and "
-                   "the changes are {} as long as the base.",
-                   changes.size() == 1 ? "The model is a fine-tune" : "All models are fine-tunes",
-                   nearest,
-                   changes.size() == 1 ? percent(most) : percent(least) + " to " + percent(most)),
-       {{"cosine", nearest}, {"relative_least", least}, {"relative_most", most}}});
-}
-
-void twins_rule(const Analysis& analysis, List& list) {
-  std::size_t pair = 0;
-  for (std::size_t i = 0; i < analysis.inputs.models(); ++i) {
-    for (std::size_t j = i + 1; j < analysis.inputs.models(); ++j) {
-      const auto cosine = analysis.total.pairs[pair++].cosine;
-      if (!cosine || *cosine < kTwins) continue;
-      list.push_back(
-          {"base",
-           "note",
-           fmt::format("The changes of {} and {} are nearly one (cosine {:.3f}): one was "
-                       "probably made from the other, or both from a model that is "
-                       "nearer to them than this base. Take that one as the base.",
-                       analysis.inputs.short_name(i), analysis.inputs.short_name(j), *cosine),
-           {{"cosine", *cosine}}});
-    }
-  }
 }
 
 std::vector<std::string> largest_layers(const std::vector<LayerGroup>& layers,
@@ -162,7 +43,7 @@ std::vector<std::string> largest_layers(const std::vector<LayerGroup>& layers,
   return names;
 }
 
-void location_rule(const Analysis& analysis, List& list) {
+void location_rule(const Analysis& analysis, AdviceList& list) {
   for (std::size_t i = 0; i < analysis.inputs.models(); ++i) {
     if (analysis.total.changes[i].norm == 0) continue;
     double carried = 0;
@@ -200,7 +81,7 @@ void location_rule(const Analysis& analysis, List& list) {
   }
 }
 
-void zones_rule(const Analysis& analysis, List& list) {
+void zones_rule(const Analysis& analysis, AdviceList& list) {
   for (std::size_t i = 0; i < analysis.inputs.models(); ++i) {
     const auto& zones = analysis.total.changes[i].zones;
     if (!zones) continue;
@@ -217,7 +98,7 @@ void zones_rule(const Analysis& analysis, List& list) {
   }
 }
 
-void conflict_rule(const Analysis& analysis, List& list) {
+void conflict_rule(const Analysis& analysis, AdviceList& list) {
   std::size_t pair = 0;
   for (std::size_t i = 0; i < analysis.inputs.models(); ++i) {
     for (std::size_t j = i + 1; j < analysis.inputs.models(); ++j, ++pair) {
@@ -248,7 +129,7 @@ void conflict_rule(const Analysis& analysis, List& list) {
   }
 }
 
-void rank_rule(const Analysis& analysis, List& list) {
+void rank_rule(const Analysis& analysis, AdviceList& list) {
   for (std::size_t i = 0; i < analysis.inputs.models(); ++i) {
     std::vector<double> ranks, sizes;
     std::size_t beyond = 0;
@@ -294,7 +175,45 @@ std::optional<double> worst_loss(const Analysis& analysis, std::size_t method) {
   return worst;
 }
 
-void method_rule(const Analysis& analysis, List& list) {
+// Which kind of method suits, by how the changes meet.
+void kind_rule(const Analysis& analysis, AdviceList& list) {
+  std::optional<double> conflict, lowest, highest;
+  for (const PairFigures& pair : analysis.total.pairs) {
+    if (!pair.cosine) continue;
+    // Tops without a common element have nothing to disagree in.
+    conflict = std::max(conflict.value_or(0), pair.sign_conflict_top.value_or(0));
+    lowest = std::min(lowest.value_or(1), *pair.cosine);
+    highest = std::max(highest.value_or(-1), std::abs(*pair.cosine));
+  }
+  if (!conflict) return;
+  Advice advice{"method", "info", "", {{"sign_conflict_top", *conflict}, {"cosine", *lowest}}};
+  if (*conflict >= kConflictNoted) {
+    advice.text = fmt::format(
+        "Signs of large elements disagree in up to {}: methods that elect a sign (ties, dare_ties) "
+        "or keep the models apart (smile, emr) are worth trying beside sums and averages, in which "
+        "such elements cancel.",
+        percent(*conflict));
+  } else if (*highest < kOrthogonal) {
+    advice.text = fmt::format(
+        "The changes are as good as at right angles (cosines up to {:.2f}) and rarely disagree in "
+        "large elements ({}): task_arithmetic can add them with weights above 1/n, where an "
+        "average would shorten each.",
+        *highest, percent(*conflict));
+  } else if (*lowest > kSameWay) {
+    advice.text = fmt::format(
+        "The changes mostly agree (cosines from {:.2f}): an average keeps what they share, and "
+        "methods against interference have little to do.",
+        *lowest);
+  } else {
+    advice.text = fmt::format(
+        "The changes overlap without much conflict (cosines from {:.2f}, {} of large elements "
+        "disagree): averages and task_arithmetic with moderate weights are a good start.",
+        *lowest, percent(*conflict));
+  }
+  list.push_back(std::move(advice));
+}
+
+void method_rule(const Analysis& analysis, AdviceList& list) {
   if (analysis.inputs.models() < 2) return;
   std::optional<std::size_t> best;
   std::vector<std::string> beyond;
@@ -312,7 +231,8 @@ void method_rule(const Analysis& analysis, List& list) {
   if (!best) return;
   advice.text = fmt::format(
       "Of the merges into one model, {} stays nearest to all: it loses {} of the worst-off "
-      "fine-tune's change.",
+      "fine-tune's change. (An average has the least sum of squared distances by its nature; that "
+      "alone does not make it the best merge.)",
       analysis.methods[*best].label, percent(*worst_loss(analysis, *best)));
   list.push_back(std::move(advice));
   if (beyond.empty()) return;
@@ -324,7 +244,7 @@ void method_rule(const Analysis& analysis, List& list) {
                   {}});
 }
 
-void smile_rule(const Analysis& analysis, List& list) {
+void smile_rule(const Analysis& analysis, AdviceList& list) {
   const auto worst = [](const SmilePoint& point) {
     double most = 0;
     for (const auto& error : point.errors_linear) most = std::max(most, error.value_or(0));
@@ -353,7 +273,7 @@ void smile_rule(const Analysis& analysis, List& list) {
         {"ratio", point->ratio}}});
 }
 
-void caution_rule(const Analysis& analysis, List& list) {
+void caution_rule(const Analysis& analysis, AdviceList& list) {
   list.push_back({"caution",
                   "info",
                   "Distance in weights is not skill: changes that matter little to a task count as "
@@ -373,10 +293,10 @@ void caution_rule(const Analysis& analysis, List& list) {
 
 }  // namespace
 
-List advise(const Analysis& analysis) {
-  List list;
-  for (const auto rule : {base_rule, twins_rule, location_rule, zones_rule, conflict_rule,
-                          rank_rule, method_rule, smile_rule, caution_rule}) {
+AdviceList advise(const Analysis& analysis) {
+  AdviceList list;
+  for (const auto rule : {base_advice, location_rule, zones_rule, conflict_rule, rank_rule,
+                          kind_rule, method_rule, smile_rule, caution_rule}) {
     rule(analysis, list);
   }
   std::ranges::stable_partition(list, [](const Advice& one) { return one.level == "warning"; });

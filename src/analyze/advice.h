@@ -16,7 +16,9 @@ struct Advice {
   std::vector<std::pair<std::string, double>> numbers;
 };
 
+using AdviceList = std::vector<Advice>;
+
 // Warnings first, else in the order of the rules (advice.cpp).
-std::vector<Advice> advise(const Analysis& analysis);
+AdviceList advise(const Analysis& analysis);
 
 }  // namespace merganser

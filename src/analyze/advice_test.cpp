@@ -55,7 +55,10 @@ TEST(Advise, FineTunesOfOneBase) {
   EXPECT_THAT(said(advice, "base"),
               testing::ElementsAre(HasSubstr("info: All models are fine-tunes of this base")));
   EXPECT_THAT(said(advice, "conflict"), testing::ElementsAre(HasSubstr("in opposite directions")));
-  EXPECT_THAT(said(advice, "method").front(), HasSubstr("linear, plain average stays nearest"));
+  EXPECT_THAT(said(advice, "method"),
+              testing::ElementsAre(HasSubstr("Signs of large elements disagree"),
+                                   HasSubstr("linear, plain average stays nearest"),
+                                   HasSubstr("task_arithmetic, weight 1")));
   EXPECT_THAT(said(advice, "smile"), testing::SizeIs(1));
   EXPECT_THAT(said(advice, "caution"), testing::SizeIs(2));
 }
@@ -87,6 +90,16 @@ TEST(Advise, NotesTheFarAndTheTwins) {
   EXPECT_THAT(said(advice, "base"),
               testing::Contains(HasSubstr("note: tune1.safetensors is far from the base")));
   EXPECT_THAT(said(advice, "base"), testing::Contains(HasSubstr("are nearly one (cosine")));
+}
+
+// Fine-tunes that change different elements, and such that change the same.
+TEST(Advise, TellsWhichKindOfMethodSuits) {
+  std::vector<double> even = kBase, odd = kBase, all = kBase;
+  for (std::size_t i = 0; i < kBase.size(); ++i) (i % 2 == 0 ? even : odd)[i] += 0.1;
+  even[1] += 0.1;  // one that both change, so that there is something to disagree in
+  for (double& x : all) x += 0.1;
+  EXPECT_THAT(said(advice_on({kBase, even, odd}), "method").front(), HasSubstr("at right angles"));
+  EXPECT_THAT(said(advice_on({kBase, even, all}), "method").front(), HasSubstr("mostly agree"));
 }
 
 TEST(Advise, OfOneModelAlone) {
