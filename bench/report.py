@@ -2,6 +2,7 @@
 
 import statistics
 
+import analyze
 import report_smile
 import sections
 from methods import MERGEKIT, MERGES, RSS_ANON, START_UP
@@ -224,6 +225,7 @@ def markdown(results):
                     f"{1000 * row['theirs']:.0f} ms.", ""]
 
     out += report_smile.markdown(results)
+    out += analyze.report(results.get("analyze"))
 
     if results.get("start_up"):
         out += ["## Start-up", "",

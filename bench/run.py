@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import analyze
 import check
 import make_inputs
 import measure
@@ -37,6 +38,7 @@ PARTS = {
     "spectral": "methods on matrices beside LAPACK, 10 minutes",
     "svd": "the truncated SVD beside LAPACK's gesdd, 6 minutes",
     "smile": "SMILE of a layer of Mistral-7B's shape, and of one linear beside FusionBench, 6 minutes",
+    "analyze": "the analysis of 1.1 billion parameters and three fine-tunes, 15 minutes",
     "adapters": "LoRA adapters beside PEFT, 5 minutes",
     "memory": "memory with a model twice as large, 5 minutes",
 }
@@ -355,6 +357,25 @@ class Bench:
             if row["wrong"]:
                 self.fail(f"SMILE of {height} x {width}: experts leave more than FusionBench's")
 
+    def analyze(self):
+        work = self.work / "analysis"
+        work.mkdir(exist_ok=True)
+        found = self.results["analyze"] = {"runs": []}
+        say("analysis of the base and three fine-tunes")
+        analysis = analyze.Analysis(self.options.program, self.inputs, work, self.environment,
+                                    self.options.touch)
+        python = self.options.venv / "bin/python"
+        try:
+            for zones in (False,) if self.options.quick else (False, True):
+                found["runs"].append(analysis.ours(zones))
+                say(f"  {'with' if zones else 'without'} zones: {found['runs'][-1]['sample']['wall']:.0f} s")
+            if python.exists():
+                found["lapack"] = analysis.lapack(python)
+            else:
+                self.skip(f"LAPACK's decompositions beside the analysis: no torch in {self.options.venv}")
+        except RuntimeError as error:
+            self.fail(str(error))
+
     def adapters(self):
         """Each script prints a table; PEFT's part of the second takes some minutes."""
         if subprocess.run([self.options.venv / "bin/python", "-c", "import peft"],
@@ -419,6 +440,8 @@ class Bench:
             self.svd()
         if "smile" in parts:
             self.smile()
+        if "analyze" in parts:
+            self.analyze()
         if "adapters" in parts:
             self.adapters()
         if "memory" in parts:
@@ -477,7 +500,7 @@ def parse():
     if not options.parts:
         options.parts = ["merges"]
         if not options.only:
-            options.parts += ["start-up", "mergekit", "spectral", "svd", "smile", "adapters"]
+            options.parts += ["start-up", "mergekit", "spectral", "svd", "smile", "analyze", "adapters"]
             options.parts += [] if options.quick else ["memory"]
     options.work = options.work.resolve()
     options.program = options.program.absolute()
