@@ -18,7 +18,8 @@ def truncated(rows):
            f"both on {rows[0]['blas']}; medians, one process a case. gesdd is timed once for each size and "
            "shared among the spectra. Excess: how much larger the error is than that of the best matrix of "
            "that rank, as a part of it; the true one is from the eigenvalues of the Gram matrix in f64, "
-           "which are good to 1e-8 or so.", ""]
+           "which are good to 1e-8 or so. noisy_full: k directions and noise; noisy: half as many, so that "
+           "the k-th lies amid the noise; unproven: the excess is estimated, as merges do by default.", ""]
     return out + table(*truncated_svd.table(rows))
 
 

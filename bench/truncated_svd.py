@@ -27,7 +27,7 @@ def cases(size):
     part = lambda number: max(1, number * size // 4096)
     tolerances = ("1e-3", "1e-4")
     for tolerance in tolerances:
-        for spectrum in ("noisy", "power0.5", "power0.7"):
+        for spectrum in ("noisy_full", "noisy", "noisy,unproven", "power0.5", "power0.7"):
             yield size, size, part(64), tolerance, spectrum
     for tolerance in tolerances:
         for spectrum in ("noisy_full", "tail"):

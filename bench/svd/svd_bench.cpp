@@ -2,7 +2,8 @@
 //   svd_bench ROWS COLS RANK EXCESS SPECTRUM [REPEATS [SGESDD_REPEATS [exact]]]
 // SPECTRUM: flat, noisy (low rank of half the wanted one, and noise), noisy_full (of the wanted
 // rank), tail (many terms that fade, and noise), power0.5, power1, lora16 (product of factors,
-// product_svd), file:PATH (ROWS x COLS numbers in f32).
+// product_svd), file:PATH (ROWS x COLS numbers in f32). With ",unproven" behind it the excess is
+// estimated, not proven, which is SMILE's default.
 // With `exact`, the true excess from the eigenvalues of the f64 Gram matrix. Leave
 // OPENBLAS_CORETYPE unset: kernels for other processors are slower, unequally.
 #include <algorithm>
@@ -146,11 +147,13 @@ int main(int argc, char** argv) {
   const auto number = [&](int i) { return static_cast<std::size_t>(std::atoll(argv[i])); };
   const std::size_t m = number(1), n = number(2), rank = number(3);
   const double excess = std::atof(argv[4]);
-  const std::string spectrum = argv[5];
+  std::string spectrum = argv[5];
+  const bool certify = !spectrum.ends_with(",unproven");
   const std::size_t repeats = argc > 6 ? number(6) : 5, others = argc > 7 ? number(7) : 1;
   const BlasInfo blas = blas_info();
   std::printf("%zux%zu k=%zu excess %g %s | %s %s %u threads | ", m, n, rank, excess,
               spectrum.c_str(), blas.library.c_str(), blas.kernel.c_str(), blas.threads);
+  if (!certify) spectrum.resize(spectrum.find(','));
   std::vector<double> ours, lapack;
   TruncatedSvd<float> svd;
   Matrix<float> a;
@@ -169,8 +172,11 @@ int main(int argc, char** argv) {
     a = make(spectrum, m, n, rank);
     for (std::size_t i = 0; i <= repeats; ++i) {  // the first warms up
       const double t = seconds_of([&] {
-        svd = truncated_svd<float>(
-            a.view(), {.rank = rank, .leading = std::min<std::size_t>(8, rank), .excess = excess});
+        svd = truncated_svd<float>(a.view(), {.rank = rank,
+                                              .leading = std::min<std::size_t>(8, rank),
+                                              .excess = excess,
+                                              .certify = certify,
+                                              .alone = true});
       });
       if (i > 0) ours.push_back(t);
     }

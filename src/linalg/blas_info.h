@@ -18,4 +18,18 @@ BlasInfo blas_info();
 // is part of what rounds: the last bits of a product may depend on it.
 void set_blas_threads(unsigned threads);
 
+// Another number for a while. Only where no other thread of the process uses BLAS.
+class BlasThreads {
+ public:
+  explicit BlasThreads(unsigned threads) : before_(blas_info().threads) {
+    set_blas_threads(threads);
+  }
+  BlasThreads(const BlasThreads&) = delete;
+  BlasThreads& operator=(const BlasThreads&) = delete;
+  ~BlasThreads() { set_blas_threads(before_); }
+
+ private:
+  unsigned before_;
+};
+
 }  // namespace merganser

@@ -22,5 +22,14 @@ TEST(BlasInfo, SetsThreads) {
   EXPECT_EQ(blas_info().threads, before);
 }
 
+TEST(BlasInfo, SetsThreadsForAWhile) {
+  const unsigned before = blas_info().threads;
+  {
+    const BlasThreads one(1);
+    EXPECT_LE(blas_info().threads, 1u);
+  }
+  EXPECT_EQ(blas_info().threads, before);
+}
+
 }  // namespace
 }  // namespace merganser::test

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "base/random.h"
+#include "kernels/blend.h"
 #include "linalg/blas_info.h"
 #include "linalg/gram.h"
 #include "linalg/gram_product.h"
@@ -71,9 +72,11 @@ Basis<T>::Basis(const Operator<T>& a, std::size_t most)
 template <class T>
 void Basis<T>::project_out(MatrixView<T> x) const {
   if (size_ == 0) return;
-  Matrix<T> coefficients(x.rows, size_);
-  multiply<T>(1, x, Transposed::no, vectors(), Transposed::yes, 0, coefficients.view());
-  multiply<T>(-1, coefficients.view(), Transposed::no, vectors(), Transposed::no, 1, x);
+  Matrix<T> coefficients(x.rows, size_), inside(x.rows, x.cols);
+  gram_product<T>(vectors(), Side::right, 1, x, coefficients.view(), inside.view(), a_.threads());
+  for (std::size_t r = 0; r < x.rows; ++r) {
+    subtract(x.row(r), inside.row(r), x.row(r), x.cols);
+  }
 }
 
 template <class T>

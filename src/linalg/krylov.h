@@ -23,6 +23,7 @@ class Operator {
   Operator(MatrixView<const T> a, double norm);
   std::size_t inner() const { return flipped_ ? a_.rows : a_.cols; }
   std::size_t outer() const { return flipped_ ? a_.cols : a_.rows; }
+  unsigned threads() const { return threads_; }
   bool flipped() const { return flipped_; }  // the inner vectors are the left singular ones
   // y = x a^T / norm, z = y a / norm.
   void apply(MatrixView<const T> x, MatrixView<T> y, MatrixView<T> z) const;

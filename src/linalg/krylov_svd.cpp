@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "linalg/blas_info.h"
 #include "linalg/gram.h"
 #include "linalg/krylov.h"
 #include "linalg/krylov_bound.h"
@@ -324,7 +325,10 @@ bool krylov_pays(std::size_t rows, std::size_t cols, std::size_t rank, std::size
 template <class T>
 std::optional<TruncatedSvd<T>> krylov_svd(MatrixView<const T> a, const TruncatedOptions& options,
                                           double energy) {
-  return Search<T>(a, options, energy).run();
+  Search<T> search(a, options, energy);  // it takes as many threads as BLAS has now
+  std::optional<BlasThreads> one;
+  if (options.alone) one.emplace(1);
+  return search.run();
 }
 
 std::uint64_t krylov_workspace(std::uint64_t rows, std::uint64_t cols, std::uint64_t rank,

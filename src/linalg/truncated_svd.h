@@ -31,6 +31,10 @@ struct TruncatedOptions {
   bool certify = true;
   double element_error = 0;  // as in SvdOptions
   std::uint64_t seed = 0;
+  // No other thread of the process uses BLAS meanwhile, so its threads may be set aside: OpenBLAS's
+  // wait by spinning, on the cores that the passes over the matrix have threads of their own on (up
+  // to 1.6 times as fast without, on two cores). The last bits may differ.
+  bool alone = false;
 };
 
 // How it was found: none for a zero matrix, exact by LAPACK, gram by the f64 Gram matrix, factors

@@ -1,4 +1,5 @@
 #include "linalg/truncated_svd.h"
+#include "linalg/blas_info.h"
 
 #include <gtest/gtest.h>
 
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "linalg/blas_info.h"
 #include "linalg/multiply.h"
 #include "linalg/svd.h"
 #include "linalg/testing.h"
@@ -226,6 +228,15 @@ TYPED_TEST(TruncatedSvdOf, KrylovSpacesAreUsed) {
   EXPECT_EQ(svd.s, again.s);
   EXPECT_EQ(max_difference(svd.ut, again.ut), 0);
   EXPECT_EQ(max_difference(svd.vt, again.vt), 0);
+}
+
+TYPED_TEST(TruncatedSvdOf, AloneItLeavesBlasAsItWas) {
+  using T = TypeParam;
+  const unsigned before = blas_info().threads;
+  const auto a = noisy<T>(900, 800, 16, 0.5, 5);
+  const auto svd = checked<T>(a, {.rank = 16, .alone = true});
+  EXPECT_EQ(svd.way, SvdWay::krylov);
+  EXPECT_EQ(blas_info().threads, before);
 }
 
 TYPED_TEST(TruncatedSvdOf, RouterValuesAreExactWhereThereIsAGap) {

@@ -274,6 +274,7 @@ class Decomposition {
     options.excess = module.tolerance;
     options.certify = module.certify;
     options.seed = plan_.recipe.seed;
+    options.alone = true;
     return options;
   }
 
