@@ -105,10 +105,12 @@ void conflict_rule(const Analysis& analysis, AdviceList& list) {
       const PairFigures& whole = analysis.total.pairs[pair];
       if (!whole.cosine || !whole.sign_conflict_top) continue;
       const double top = *whole.sign_conflict_top;
+      const bool independent = std::abs(*whole.cosine) < kOrthogonal;
       Advice advice{"conflict",
-                    top >= kRandomSigns     ? "warning"
-                    : top >= kConflictNoted ? "note"
-                                            : "info",
+                    // Independent changes disagree in half of what they share: it is no conflict.
+                    top >= kRandomSigns && !independent ? "warning"
+                    : top >= kConflictNoted             ? "note"
+                                                        : "info",
                     "",
                     {{"cosine", *whole.cosine}, {"sign_conflict_top", top}}};
       if (whole.overlap_top) advice.numbers.emplace_back("overlap_top", *whole.overlap_top);
@@ -119,7 +121,7 @@ void conflict_rule(const Analysis& analysis, AdviceList& list) {
           "{} and {}: {} of the elements that are large in both pull in opposite directions "
           "(half would be chance); the cosine of their changes is {:.2f}{}.",
           analysis.inputs.short_name(i), analysis.inputs.short_name(j), percent(top), *whole.cosine,
-          std::abs(*whole.cosine) < kOrthogonal ? ", as good as at right angles" : "");
+          independent ? ", as good as at right angles" : "");
       if (!layers.empty()) {
         advice.text += fmt::format(" They interfere most in layer{} {}.",
                                    layers.size() > 1 ? "s" : "", listed(layers));
@@ -187,18 +189,19 @@ void kind_rule(const Analysis& analysis, AdviceList& list) {
   }
   if (!conflict) return;
   Advice advice{"method", "info", "", {{"sign_conflict_top", *conflict}, {"cosine", *lowest}}};
-  if (*conflict >= kConflictNoted) {
+  if (*highest < kOrthogonal) {
+    advice.text = fmt::format(
+        "The changes are as good as at right angles (cosines up to {:.2f}), as independent ones "
+        "are: "
+        "their sum (task_arithmetic, weights up to 1) keeps all of each one's own direction, where "
+        "an average shortens each. Whether the others' parts disturb it, only a measurement tells.",
+        *highest);
+  } else if (*conflict >= kConflictNoted) {
     advice.text = fmt::format(
         "Signs of large elements disagree in up to {}: methods that elect a sign (ties, dare_ties) "
         "or keep the models apart (smile, emr) are worth trying beside sums and averages, in which "
         "such elements cancel.",
         percent(*conflict));
-  } else if (*highest < kOrthogonal) {
-    advice.text = fmt::format(
-        "The changes are as good as at right angles (cosines up to {:.2f}) and rarely disagree in "
-        "large elements ({}): task_arithmetic can add them with weights above 1/n, where an "
-        "average would shorten each.",
-        *highest, percent(*conflict));
   } else if (*lowest > kSameWay) {
     advice.text = fmt::format(
         "The changes mostly agree (cosines from {:.2f}): an average keeps what they share, and "
@@ -236,12 +239,20 @@ void method_rule(const Analysis& analysis, AdviceList& list) {
       analysis.methods[*best].label, percent(*worst_loss(analysis, *best)));
   list.push_back(std::move(advice));
   if (beyond.empty()) return;
-  list.push_back({"method",
-                  "note",
-                  fmt::format("{} end{} further from a fine-tune than the base is (loss above "
-                              "100 %): smaller weights, or lambda, shorten the merged task vector.",
-                              listed(beyond), beyond.size() == 1 ? "s" : ""),
-                  {}});
+  const bool independent = std::ranges::all_of(analysis.total.pairs, [](const PairFigures& pair) {
+    return pair.cosine && std::abs(*pair.cosine) < kOrthogonal;
+  });
+  list.push_back(
+      {"method",
+       "note",
+       fmt::format(
+           "{} end{} further from a fine-tune than the base is (loss above 100 %){}",
+           listed(beyond), beyond.size() == 1 ? "s" : "",
+           independent
+               ? ". Between changes at right angles that is mostly the length of the others' "
+                 "changes, which need not disturb the task."
+               : ": smaller weights, or lambda, shorten the merged task vector."),
+       {}});
 }
 
 void smile_rule(const Analysis& analysis, AdviceList& list) {

@@ -51,7 +51,9 @@ std::vector<std::string> said(const std::vector<Advice>& advice, const std::stri
 const std::vector<double> kBase = normal_numbers(kSide * kSide, 1);
 
 TEST(Advise, FineTunesOfOneBase) {
-  const auto advice = advice_on({kBase, moved(kBase, 0.05, 2), moved(kBase, 0.05, 3)});
+  // The second has a little of the first's change in it.
+  const auto second = moved(moved(kBase, 0.006, 2), 0.05, 3);
+  const auto advice = advice_on({kBase, moved(kBase, 0.05, 2), second});
   EXPECT_THAT(said(advice, "base"),
               testing::ElementsAre(HasSubstr("info: All models are fine-tunes of this base")));
   EXPECT_THAT(said(advice, "conflict"), testing::ElementsAre(HasSubstr("in opposite directions")));
@@ -100,6 +102,15 @@ TEST(Advise, TellsWhichKindOfMethodSuits) {
   for (double& x : all) x += 0.1;
   EXPECT_THAT(said(advice_on({kBase, even, odd}), "method").front(), HasSubstr("at right angles"));
   EXPECT_THAT(said(advice_on({kBase, even, all}), "method").front(), HasSubstr("mostly agree"));
+}
+
+// Independent changes, one much longer: signs are a coin's toss, and that is no conflict.
+TEST(Advise, IndependentChangesAreNoConflict) {
+  const auto advice = advice_on({kBase, moved(kBase, 0.05, 2), moved(kBase, 0.2, 3)});
+  EXPECT_THAT(said(advice, "conflict"), testing::ElementsAre(HasSubstr("note: ")));
+  EXPECT_THAT(said(advice, "method"),
+              testing::ElementsAre(HasSubstr("keeps all of each one's own direction"),
+                                   HasSubstr("stays nearest"), HasSubstr("need not disturb")));
 }
 
 TEST(Advise, OfOneModelAlone) {
