@@ -336,10 +336,11 @@ std::uint64_t krylov_workspace(std::uint64_t rows, std::uint64_t cols, std::uint
   const std::uint64_t shorter = std::min(rows, cols);
   if (!krylov_pays(rows, cols, rank, width)) return 0;
   const std::uint64_t space = space_limit(shorter), block = block_size(rank);
-  // Basis and images; the small problems in f64; a panel and blocks widened; the result, and what
-  // makes it once more in f64.
-  return width * space * (rows + cols) + sizeof(double) * 6 * space * space +
-         sizeof(double) * (512 + 4 * block) * (rows + cols) +
+  // Basis and images; a pass's packed block and sums; the small problems in f64; a panel and blocks
+  // widened; the result, and what makes it once more in f64.
+  return width * space * (rows + cols) +
+         width * (blas_info().threads + 3) * (block + 16) * shorter +
+         sizeof(double) * 6 * space * space + sizeof(double) * (512 + 4 * block) * (rows + cols) +
          (width + 2 * sizeof(double)) * (rank + 1) * (rows + cols);
 }
 
