@@ -135,7 +135,7 @@ TEST(KrylovBound, ComplementIsNeverLargerThanItsBound) {
 // The whole: the bound is never below the true excess, in f32, with spaces that are stopped early.
 TEST(KrylovBound, ExcessIsNeverBelowTheTruth) {
   std::size_t krylov = 0;
-  for (unsigned seed = 0; seed < 90; ++seed) {
+  for (unsigned seed = 0; seed < 60; ++seed) {
     const auto s = spectrum(512, seed);
     const Matrix<double> wide = diagonal(s, seed);
     Matrix<float> a(512, 512);
@@ -151,7 +151,7 @@ TEST(KrylovBound, ExcessIsNeverBelowTheTruth) {
     EXPECT_LE(svd.excess, excess);
     krylov += svd.way == SvdWay::krylov;
   }
-  EXPECT_GT(krylov, 25u);
+  EXPECT_GT(krylov, 16u);
 }
 
 // More equal values than a block has vectors: the space sees a part of them, and their vectors are

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <random>
@@ -82,12 +83,14 @@ Matrix<T> with_values(std::size_t rows, std::size_t cols, std::span<const double
   const Matrix<double> ut = orthonormal_rows(s.size(), rows, seed);
   const Matrix<double> vt = orthonormal_rows(s.size(), cols, seed + 1);
   Matrix<T> a(rows, cols);
+  std::vector<double> sums(cols);
   for (std::size_t i = 0; i < rows; ++i) {
-    for (std::size_t j = 0; j < cols; ++j) {
-      double sum = 0;
-      for (std::size_t k = 0; k < s.size(); ++k) sum += ut(k, i) * s[k] * vt(k, j);
-      a(i, j) = static_cast<T>(sum);
+    std::fill(sums.begin(), sums.end(), 0);
+    for (std::size_t k = 0; k < s.size(); ++k) {
+      const double factor = ut(k, i) * s[k];
+      for (std::size_t j = 0; j < cols; ++j) sums[j] += factor * vt(k, j);
     }
+    for (std::size_t j = 0; j < cols; ++j) a(i, j) = static_cast<T>(sums[j]);
   }
   return a;
 }

@@ -72,7 +72,9 @@ void check(const Matrix<T>& a, const TruncatedOptions& options, const TruncatedS
   const double rounding = (std::is_same_v<T, float> ? 1e-6 : 1e-13) * norm;
   // A difference of sums of squares is known to 1e-14, its root to 1e-7.
   EXPECT_NEAR(error, svd.residual * norm, 1e-4 * error + 2e-7 * norm);
-  if (options.certify) EXPECT_LE(svd.excess, options.excess);
+  if (options.certify) {
+    EXPECT_LE(svd.excess, options.excess);
+  }
   EXPECT_LE(error, best * (1 + options.excess) * (1 + 1e-6) + rounding) << name_of(svd.way);
   EXPECT_LE(error, best * (1 + svd.excess) * (1 + 1e-6) + rounding) << name_of(svd.way);
 }
