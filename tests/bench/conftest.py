@@ -4,4 +4,5 @@ import sys
 
 from support.program import REPOSITORY
 
-sys.path.insert(0, str(REPOSITORY / "bench"))
+# At the end: bench/mergekit.py must not stand before the package of that name.
+sys.path.append(str(REPOSITORY / "bench"))
