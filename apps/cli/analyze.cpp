@@ -148,7 +148,7 @@ void add_analyze(CLI::App& app, Run& run) {
   command->add_flag("--losses,!--no-losses", request.losses,
                     "What merges would lose of each fine-tune (default)");
   command->add_option("--seed", options->seed, "Of random masks; overrides the recipe's");
-  command->add_option("--memory", options->memory, "What matrices at work may take; default 640MB");
+  command->add_option("--memory", options->memory, "What matrices at work may take; default 900MB");
   command->add_option("--threads", request.threads, "Worker threads; 0: one for each core")
       ->default_str("0")
       ->check(CLI::Range(0, 1024));

@@ -36,7 +36,7 @@ struct AnalysisRequest {
   bool losses = true;        // merges are foretold
   std::optional<std::uint64_t> seed;  // of random masks; overrides the recipe's
   unsigned threads = 0;               // 0: one for each core
-  std::uint64_t memory = 0;           // bytes that matrices at work may take; 0: 640 MB
+  std::uint64_t memory = 0;           // bytes that matrices at work may take; 0: 900 MB
   std::string report;                 // an HTML file to write; "": none
   bool force = false;                 // replace an existing one
 };

@@ -24,7 +24,7 @@ namespace merganser {
 namespace {
 
 constexpr std::uint64_t kMaxRecipe = 1 << 20;
-constexpr std::uint64_t kUsualMemory = 640'000'000;
+constexpr std::uint64_t kUsualMemory = 900'000'000;
 
 void check(const AnalysisRequest& request) {
   const auto refuse = [](const char* what) { throw Error(ErrorKind::usage, what); };
