@@ -2,7 +2,7 @@
 # layers, exports what include/merganser declares and nothing else, and its users need none of the
 # libraries that it is built from. Our own program and the tests link the layers statically, so that
 # the program is one file.
-get_property(layers GLOBAL PROPERTY MERGANSER_LAYERS)
+get_property(layers GLOBAL PROPERTY MERGANSER_CORE_LAYERS)
 set(objects "")
 foreach(layer IN LISTS layers)
   get_target_property(type ${layer} TYPE)

@@ -19,7 +19,10 @@ TOO_LONG, LONG = 700, 400  # lines of a file
 # How the includes of libraries begin; the rule of each stands in wrong_angled.
 TEST_LIBRARIES = ("gtest/", "gmock/")
 FREE_LIBRARIES = ("fmt/", "nlohmann/")
-BOUND_LIBRARIES = ("hwy/", "yaml-cpp/", "openssl/", "xxhash.h", "CLI/", "kissfft/")
+TORCH_HEADERS = ("ATen/", "c10/")
+# The layers above the core, which are only built where libtorch is.
+TORCH_LAYERS = ("runtime", "evaluate", "train", "search", "runtime_api")
+BOUND_LIBRARIES = (*TORCH_HEADERS, "hwy/", "yaml-cpp/", "openssl/", "xxhash.h", "CLI/", "kissfft/")
 # A header that includes these may be included by its own layer only.
 SLOW_HEADERS = ("yaml-cpp/", "nlohmann/json.hpp")
 LIBRARIES = TEST_LIBRARIES + FREE_LIBRARIES + BOUND_LIBRARIES
@@ -179,7 +182,7 @@ class Checker:
         if is_test_helper(name) and not test:
             return f'only tests include "{name}"'
         if folder == "merganser":
-            if top != "src" or where == "api" or test:
+            if top != "src" or where in ("api", "runtime_api") or test:
                 return None
             # The words that public API and all layers share; base hands them on.
             if where == "base" and name in ("merganser/error.h", "merganser/progress.h"):
@@ -218,6 +221,10 @@ class Checker:
             if top == "src" and where == "methods" and source:
                 return None
             return f"<{name}>: only src/methods/parts/*.cpp may"
+        if name.startswith(TORCH_HEADERS):
+            if top == "src" and where in TORCH_LAYERS:
+                return None
+            return f"<{name}>: the core is built without libtorch"
         if name.startswith("CLI/"):
             return None if top == "apps" else f"<{name}>: only front ends may"
         if name.startswith(TEST_LIBRARIES):

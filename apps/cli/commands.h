@@ -19,6 +19,7 @@ void add_methods(CLI::App& app, Run& run);
 void add_inspect(CLI::App& app, Run& run);
 void add_diff(CLI::App& app, Run& run);
 void add_analyze(CLI::App& app, Run& run);
+void add_evaluate(CLI::App& app, Run& run);
 void add_extract_lora(CLI::App& app, Run& run);
 void add_merge_lora(CLI::App& app, Run& run);
 // Hidden: `completion SHELL` and `man` print what the installation ships.

@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   merganser::cli::add_inspect(app, run);
   merganser::cli::add_diff(app, run);
   merganser::cli::add_analyze(app, run);
+  merganser::cli::add_evaluate(app, run);
   merganser::cli::add_extract_lora(app, run);
   merganser::cli::add_merge_lora(app, run);
   merganser::cli::add_generators(app, run);

@@ -1,0 +1,104 @@
+#include "merganser/evaluate.h"
+
+#include <fmt/format.h>
+
+#include "commands.h"
+#include "runtime_options.h"
+#include "terminal.h"
+
+namespace merganser::cli {
+namespace {
+
+std::string figure_text(const EvaluateReport::Figure& figure, const EvaluateReport::Task& task) {
+  const double half = (figure.high - figure.low) / 2;
+  if (task.metric == "accuracy") {
+    return fmt::format("{:.1f} % ±{:.1f}", 100 * figure.value, 100 * half);
+  }
+  return fmt::format("{:.4f} ±{:.4f}", figure.value, half);
+}
+
+std::string gain_text(const EvaluateReport::Figure& figure) {
+  if (!figure.gain) return "";
+  return fmt::format("{:.2f} [{:.2f}, {:.2f}]", *figure.gain, figure.gain_low.value_or(0),
+                     figure.gain_high.value_or(0));
+}
+
+void print_report(const EvaluateReport& report) {
+  std::vector<std::string> header = {"model", ""};
+  std::vector<std::size_t> right;
+  for (const EvaluateReport::Task& task : report.tasks) {
+    right.push_back(header.size());
+    header.push_back(fmt::format("{}, {}", safe(task.name), task.metric));
+    header.push_back("gain");
+  }
+  Table table(header, right);
+  for (const EvaluateReport::Row& row : report.rows) {
+    std::vector<std::string> cells = {safe(row.name), row.kind == "model" ? "" : row.kind};
+    for (std::size_t t = 0; t < report.tasks.size(); ++t) {
+      cells.push_back(figure_text(row.figures[t], report.tasks[t]));
+      cells.push_back(gain_text(row.figures[t]));
+    }
+    table.add(std::move(cells));
+  }
+  fmt::print("{}\n", table.text());
+  fmt::print("on {}: ", report.split);
+  for (std::size_t t = 0; t < report.tasks.size(); ++t) {
+    fmt::print("{}{} rows of {}", t > 0 ? ", " : "", report.tasks[t].rows,
+               safe(report.tasks[t].name));
+  }
+  fmt::print("; ± and [ ]: 95 % intervals; {:.1f} s\n", report.seconds);
+  for (const std::string& note : report.notes) fmt::print("note: {}\n", safe(note));
+  if (!report.report.empty()) fmt::print("report: {}\n", safe(report.report));
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Run& run) {
+  struct Options {
+    EvaluateRequest request;
+    bool json = false, quiet = false;
+  };
+  CLI::App* command =
+      app.add_subcommand("evaluate", "Measure models, merges and ensembles on tasks");
+  command->footer(
+      "merganser evaluate merged/ recipe.yml --task polarity.yml --base base/ --inputs a/ b/");
+  auto options = std::make_shared<Options>();
+  EvaluateRequest& request = options->request;
+  command->add_option("MODELS", request.models, "Checkpoints; or recipes, merged in memory")
+      ->type_name("PATH");
+  command->add_option("--task,-t", request.tasks, "Task file; several tasks by several options")
+      ->type_name("FILE")
+      ->required();
+  command->add_option("--base", request.base, "The base of the merges: 0 of the normalised gains")
+      ->type_name("PATH");
+  command
+      ->add_option("--inputs", request.inputs,
+                   "The inputs of the merges: the best on a task is 1 of its gains")
+      ->type_name("PATH");
+  command->add_flag("--ensemble,!--no-ensemble", request.ensemble,
+                    "The mean of the inputs' outputs as a row (default)");
+  command->add_option("--split", request.split, "Split of the data")
+      ->check(CLI::IsMember({"train", "validation", "test"}))
+      ->default_str("test");
+  add_runtime_options(*command, request.runtime);
+  command->add_option("--report", request.report, "An HTML file to write, which needs no network")
+      ->type_name("FILE");
+  command->add_flag("--force", request.force, "Replace an existing report");
+  command->add_flag("--json", options->json, "Everything, as JSON on standard output");
+  command->add_flag("--quiet", options->quiet, "No progress, no summary");
+  command->callback([options, &run] {
+    run = [options] {
+      Watch watch(!options->quiet && !options->json);
+      const EvaluateReport report = evaluate(options->request, watch);
+      watch.finish();
+      if (options->json) {
+        fmt::print("{}\n", report.json());
+      } else if (!options->quiet) {
+        print_report(report);
+      }
+      return 0;
+    };
+  });
+}
+
+}  // namespace merganser::cli

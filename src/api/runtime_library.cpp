@@ -1,0 +1,77 @@
+#include "api/runtime_library.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "merganser/merganser.h"
+
+namespace merganser {
+namespace {
+
+#ifdef __APPLE__
+constexpr const char* kName = "libmerganser_runtime.dylib";
+#else
+constexpr const char* kName = "libmerganser_runtime.so";
+#endif
+
+// Of the file that holds this code: the program, or libmerganser.so.
+std::filesystem::path own_folder() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0) return {};
+  std::error_code code;
+  const auto real = std::filesystem::canonical(info.dli_fname, code);
+  return code ? std::filesystem::path() : real.parent_path();
+}
+
+std::vector<std::string> places() {
+  if (const char* given = std::getenv("MERGANSER_RUNTIME")) return {given};
+  std::vector<std::string> found;
+  if (const auto own = own_folder(); !own.empty()) {
+    found.push_back((own / kName).string());
+    found.push_back((own.parent_path() / "lib" / kName).string());
+  }
+  found.emplace_back(kName);
+  return found;
+}
+
+const RuntimeTable& open() {
+  std::string problem;
+  for (const std::string& place : places()) {
+    std::error_code code;
+    const bool path = place.find('/') != std::string::npos;
+    if (path && !std::filesystem::exists(place, code)) continue;
+    void* library = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) {
+      if (path) problem = dlerror();
+      continue;
+    }
+    using Entry = const RuntimeTable* (*)(const char*);
+    const auto entry = reinterpret_cast<Entry>(dlsym(library, "merganser_runtime"));
+    const RuntimeTable* table = entry == nullptr ? nullptr : entry(version().c_str());
+    if (table == nullptr) {
+      throw Error(ErrorKind::mismatch, "the runtime library is not of this program's version")
+          .in_file(place)
+          .hint("install both from one build");
+    }
+    return *table;
+  }
+  if (!problem.empty()) {
+    throw Error(ErrorKind::not_found, "the runtime library cannot be opened: " + problem);
+  }
+  throw Error(ErrorKind::not_found, "running models needs the runtime library, which is not there")
+      .hint("build it with libtorch (`make runtime`), or point MERGANSER_RUNTIME at it");
+}
+
+}  // namespace
+
+const RuntimeTable& runtime() {
+  static const RuntimeTable& table = open();
+  return table;
+}
+
+}  // namespace merganser

@@ -1,0 +1,18 @@
+// What libmerganser_runtime offers the core: one table of functions, its only symbol.
+#pragma once
+
+#include "merganser/evaluate.h"
+
+namespace merganser {
+
+struct RuntimeTable {
+  EvaluateReport (*evaluate)(const EvaluateRequest&, Progress&);
+};
+
+}  // namespace merganser
+
+extern "C" {
+// The table of a library that was built with the core of that version, or null: the types that they
+// share may differ between versions.
+const merganser::RuntimeTable* merganser_runtime(const char* version);
+}

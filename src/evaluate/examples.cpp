@@ -1,0 +1,201 @@
+#include "evaluate/examples.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "checkpoint/checkpoint.h"
+#include "evaluate/idx.h"
+#include "runtime/weights.h"
+
+namespace merganser::rt {
+namespace {
+
+Error wrong(const std::filesystem::path& file, const std::string& tensor, std::string what) {
+  return Error(ErrorKind::mismatch, std::move(what)).in_file(file.string()).in_tensor(tensor);
+}
+
+at::Tensor read_tensor(const Checkpoint& checkpoint, const std::string& name) {
+  const StoredTensor* stored = checkpoint.find(name);
+  if (stored == nullptr) {
+    throw Error(ErrorKind::not_found, "there is no such tensor")
+        .in_file(checkpoint.path().string())
+        .in_tensor(name);
+  }
+  const std::vector<std::int64_t> shape(stored->info.shape.begin(), stored->info.shape.end());
+  at::Tensor tensor = at::empty(shape, scalar_type(stored->info.dtype));
+  checkpoint.read(*stored, 0,
+                  std::as_writable_bytes(std::span(static_cast<char*>(tensor.data_ptr()),
+                                                   static_cast<std::size_t>(tensor.nbytes()))));
+  return tensor;
+}
+
+at::Tensor read_integers(const Checkpoint& checkpoint, const std::string& name) {
+  at::Tensor tensor = read_tensor(checkpoint, name);
+  if (at::isFloatingType(tensor.scalar_type())) {
+    throw wrong(checkpoint.path(), name, "it holds floats, where whole numbers are expected");
+  }
+  return tensor.to(at::kLong);
+}
+
+// The windows of a stream of tokens: window i is tokens [length i, length i + length], of which all
+// but the first are predicted.
+at::Tensor windows_of(const at::Tensor& stream, const Task& task,
+                      const std::filesystem::path& file) {
+  std::int64_t count = (stream.numel() - 1) / task.length;
+  if (task.windows > 0) count = std::min(count, task.windows);
+  if (count < 1) {
+    throw Error(ErrorKind::mismatch,
+                fmt::format("{} tokens hold no window of {}", stream.numel(), task.length + 1))
+        .in_file(file.string());
+  }
+  return stream.unfold(0, task.length + 1, task.length).narrow(0, 0, count).contiguous();
+}
+
+// Rows' lengths of a mask that is a run of ones, then zeros.
+at::Tensor lengths_of(const at::Tensor& mask, const Checkpoint& checkpoint,
+                      const std::string& name) {
+  const at::Tensor ones = mask.ne(0);
+  const at::Tensor lengths = ones.sum(1);
+  const at::Tensor run = at::arange(mask.size(1)).unsqueeze(0) < lengths.unsqueeze(1);
+  if (!ones.equal(run) || lengths.lt(1).any().item<bool>()) {
+    throw wrong(checkpoint.path(), name,
+                "a row's mask has to be ones, then zeros, with a token at least");
+  }
+  return lengths;
+}
+
+Examples from_tensors(const Task& task, const SplitFile& split) {
+  const Checkpoint checkpoint = Checkpoint::open(split.file);
+  Examples examples;
+  examples.place = split.file.string();
+  at::Tensor inputs = read_tensor(checkpoint, split.inputs);
+  const bool text = !at::isFloatingType(inputs.scalar_type()) && inputs.scalar_type() != at::kByte;
+  if (task.kind == TaskKind::language_modelling) {
+    inputs = read_integers(checkpoint, split.inputs);
+    if (inputs.dim() != 1) throw wrong(split.file, split.inputs, "text is one row of token ids");
+    if (split.rows) {
+      inputs = inputs.slice(0, static_cast<std::int64_t>((*split.rows)[0]),
+                            static_cast<std::int64_t>((*split.rows)[1]));
+    }
+    examples.ids = windows_of(inputs, task, split.file);
+    return examples;
+  }
+  if (inputs.dim() < 2 || inputs.size(0) == 0) {
+    throw wrong(split.file, split.inputs, "there are no rows of inputs");
+  }
+  examples.labels = read_integers(checkpoint, split.labels);
+  if (examples.labels.dim() != 1 || examples.labels.size(0) != inputs.size(0)) {
+    throw wrong(split.file, split.labels,
+                fmt::format("{} rows of inputs need as many labels", inputs.size(0)));
+  }
+  if (!text) {
+    examples.values = inputs.to(at::kFloat);
+    return examples;
+  }
+  examples.ids = inputs.to(at::kLong);
+  if (examples.ids.dim() != 2)
+    throw wrong(split.file, split.inputs, "token ids are [rows, length]");
+  if (!split.mask.empty()) {
+    const at::Tensor mask = read_tensor(checkpoint, split.mask);
+    if (mask.sizes() != examples.ids.sizes()) {
+      throw wrong(split.file, split.mask, "the mask has not the shape of the token ids");
+    }
+    examples.lengths = lengths_of(mask, checkpoint, split.mask);
+  }
+  return examples;
+}
+
+void keep_rows(Examples& examples, const SplitFile& split) {
+  if (!split.rows) return;
+  const auto count = static_cast<std::uint64_t>(examples.size());
+  if ((*split.rows)[1] > count) {
+    throw Error(ErrorKind::mismatch,
+                fmt::format("rows up to {} are asked for, it has {}", (*split.rows)[1], count))
+        .in_file(split.file.string());
+  }
+  const auto begin = static_cast<std::int64_t>((*split.rows)[0]);
+  const auto end = static_cast<std::int64_t>((*split.rows)[1]);
+  for (at::Tensor* each : {&examples.ids, &examples.lengths, &examples.values, &examples.labels}) {
+    if (each->defined()) *each = each->slice(0, begin, end).contiguous();
+  }
+}
+
+}  // namespace
+
+Examples load_examples(const Task& task, const std::string& name) {
+  const SplitFile& split = split_of(task, name);
+  Examples examples = split.labels_file.empty() ? from_tensors(task, split) : read_idx(task, split);
+  if (task.kind == TaskKind::classification) {
+    keep_rows(examples, split);
+    if (examples.labels.lt(0).any().item<bool>()) {
+      throw wrong(split.file, split.labels, "a label is negative");
+    }
+  }
+  return examples;
+}
+
+Batch Examples::batch(const at::Tensor& rows, const Placement& placement) const {
+  Batch batch;
+  if (values.defined()) {
+    batch.values = values.index_select(0, rows).to(placement.options());
+    return batch;
+  }
+  at::Tensor chosen = ids.index_select(0, rows);
+  if (lengths.defined()) {
+    const at::Tensor own = lengths.index_select(0, rows);
+    const std::int64_t longest = own.max().item<std::int64_t>();
+    chosen = chosen.narrow(1, 0, longest);
+    if (own.min().item<std::int64_t>() < longest) {
+      batch.mask = (at::arange(longest).unsqueeze(0) < own.unsqueeze(1)).to(placement.device);
+    }
+  }
+  batch.ids = chosen.contiguous().to(placement.device);
+  return batch;
+}
+
+std::vector<at::Tensor> Examples::batches(std::int64_t size) const {
+  at::Tensor order = at::arange(this->size());
+  if (lengths.defined()) order = std::get<1>(lengths.sort(/*stable=*/true, 0));
+  const auto parts = order.split(size);
+  return {parts.begin(), parts.end()};
+}
+
+void check_fit(const Examples& examples, const Task& task, const Model& model) {
+  const auto refuse = [&](std::string what) {
+    return Error(ErrorKind::mismatch, std::move(what)).in_file(examples.place);
+  };
+  if (examples.values.defined()) {
+    const std::vector<std::int64_t> wanted = model.value_shape();
+    const std::vector<std::int64_t> has(examples.values.sizes().begin() + 1,
+                                        examples.values.sizes().end());
+    if (wanted.empty()) throw refuse("it holds arrays, the model takes token ids");
+    if (wanted != has) {
+      throw refuse(fmt::format("its rows are [{}], the model takes [{}]", fmt::join(has, ", "),
+                               fmt::join(wanted, ", ")));
+    }
+    return;
+  }
+  if (model.vocabulary() == 0) throw refuse("it holds token ids, the model takes arrays");
+  if (task.kind == TaskKind::language_modelling && model.kind() != ModelKind::decoder) {
+    throw refuse("language modelling needs a decoder, which the model is not");
+  }
+  const at::Tensor wrong = examples.ids.lt(0).logical_or(examples.ids.ge(model.vocabulary()));
+  if (wrong.any().item<bool>()) {
+    const std::int64_t row = wrong.any(1).nonzero()[0].item<std::int64_t>();
+    const std::int64_t id = examples.ids[row].masked_select(wrong[row])[0].item<std::int64_t>();
+    throw refuse(fmt::format("row {} has token {}, the model's vocabulary ends at {}", row, id,
+                             model.vocabulary() - 1))
+        .hint("was the text made with another tokenizer?");
+  }
+  const std::int64_t longest =
+      examples.ids.size(1) - (task.kind == TaskKind::language_modelling ? 1 : 0);
+  if (model.longest() > 0 && longest > model.longest()) {
+    throw refuse(
+        fmt::format("its rows have {} tokens, the model takes {}", longest, model.longest()));
+  }
+}
+
+}  // namespace merganser::rt

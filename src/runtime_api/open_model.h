@@ -1,0 +1,28 @@
+// A model by the name that recipes give it, ready to run.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "api/request.h"
+#include "merganser/evaluate.h"
+#include "runtime/model.h"
+
+namespace merganser {
+
+// The program's threads, device and type. Throws Error(usage).
+rt::Placement place_runtime(const RuntimeOptions& options);
+
+struct OpenModel {
+  std::string name;  // as it was given
+  std::shared_ptr<const Source> source;
+  std::shared_ptr<const Json> config;
+  std::string config_place;
+  std::unique_ptr<rt::Model> model;
+};
+
+// A checkpoint, `base+adapter`, a task of a task-switched output. Throws Error for what cannot be
+// opened or run.
+OpenModel open_model(const std::string& name, const rt::Placement& placement);
+
+}  // namespace merganser
