@@ -5,7 +5,7 @@
 #   SECONDS_EACH=n  how long `make fuzz` runs each target (600)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test check check-all fuzz bench docs install deb clean format
+.PHONY: help setup build runtime demo test check check-all fuzz bench docs install deb clean format
 
 export DEBIAN_FRONTEND := noninteractive
 PREFIX ?= /usr/local
@@ -19,9 +19,12 @@ setup:
 build: setup  ## builds the program: build/release/bin/merganser
 	@scripts/build.sh release bin/merganser
 
-demo:  ## merges two specialists of a real encoder and shows what each merge is worth
+runtime: setup  ## builds what runs models, too; installs PyTorch into build/torch if there is none
 	@scripts/setup.sh test
-	@scripts/build.sh release bin/merganser
+	@scripts/find_torch.sh --install >build/torch.path
+	@scripts/build.sh release bin/merganser merganser_runtime_shared
+
+demo: runtime  ## merges two specialists of a real encoder and shows what each merge is worth
 	@echo "== demo"
 	@demo/run.sh
 

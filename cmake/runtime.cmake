@@ -10,3 +10,7 @@ if(NOT APPLE)
   target_link_options(merganser_runtime_shared PRIVATE -Wl,--version-script=${map})
   set_target_properties(merganser_runtime_shared PROPERTIES LINK_DEPENDS ${map})
 endif()
+# It finds libtorch where it was built with it; MERGANSER_RUNTIME names another build of it.
+set_target_properties(merganser_runtime_shared PROPERTIES INSTALL_RPATH ${MERGANSER_TORCH}/lib)
+install(TARGETS merganser_runtime_shared
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime OPTIONAL)

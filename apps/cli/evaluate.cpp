@@ -68,6 +68,7 @@ void add_evaluate(CLI::App& app, Run& run) {
       ->type_name("PATH");
   command->add_option("--task,-t", request.tasks, "Task file; several tasks by several options")
       ->type_name("FILE")
+      ->allow_extra_args(false)
       ->required();
   command->add_option("--base", request.base, "The base of the merges: 0 of the normalised gains")
       ->type_name("PATH");

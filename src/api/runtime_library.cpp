@@ -33,7 +33,9 @@ std::vector<std::string> places() {
   std::vector<std::string> found;
   if (const auto own = own_folder(); !own.empty()) {
     found.push_back((own / kName).string());
-    found.push_back((own.parent_path() / "lib" / kName).string());
+    for (const char* folder : {"lib", MERGANSER_LIBRARIES}) {
+      found.push_back((own.parent_path() / folder / kName).string());
+    }
   }
   found.emplace_back(kName);
   return found;
@@ -62,6 +64,9 @@ const RuntimeTable& open() {
   }
   if (!problem.empty()) {
     throw Error(ErrorKind::not_found, "the runtime library cannot be opened: " + problem);
+  }
+  if (const char* given = std::getenv("MERGANSER_RUNTIME")) {
+    throw Error(ErrorKind::not_found, "MERGANSER_RUNTIME names no file").in_file(given);
   }
   throw Error(ErrorKind::not_found, "running models needs the runtime library, which is not there")
       .hint("build it with libtorch (`make runtime`), or point MERGANSER_RUNTIME at it");

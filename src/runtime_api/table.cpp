@@ -1,14 +1,43 @@
 // The one symbol of libmerganser_runtime.
+#include <ATen/ATen.h>
+
+#include <new>
+#include <string>
 #include <string_view>
 
 #include "api/runtime_table.h"
+#include "base/error.h"
 #include "runtime_api/functions.h"
+
+namespace merganser {
+namespace {
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// libtorch's own exceptions, which print the stack, as ours.
+template <auto function, typename Report, typename Request>
+Report guarded(const Request& request, Progress& progress) {
+  try {
+    return function(request, progress);
+  } catch (const c10::OutOfMemoryError& error) {
+    throw Error(ErrorKind::io, "the device has not enough memory")
+        .hint("smaller batches (--batch), or a narrower type (--compute-dtype)");
+  } catch (const c10::Error& error) {
+    const std::string what = first_line(error.what_without_backtrace());
+    if (what.find("can't allocate memory") != std::string::npos) throw std::bad_alloc();
+    throw Error(ErrorKind::unsupported, "libtorch refuses: " + what);
+  }
+}
+
+const RuntimeTable kTable = {
+    .evaluate = guarded<runtime_evaluate, EvaluateReport, EvaluateRequest>,
+};
+
+}  // namespace
+}  // namespace merganser
 
 extern "C" __attribute__((visibility("default"))) const merganser::RuntimeTable* merganser_runtime(
     const char* version) {
   if (std::string_view(version) != MERGANSER_VERSION) return nullptr;
-  static const merganser::RuntimeTable table = {
-      .evaluate = merganser::runtime_evaluate,
-  };
-  return &table;
+  return &merganser::kTable;
 }
