@@ -30,6 +30,7 @@ demo: runtime  ## merges two specialists of a real encoder and shows what each m
 
 test:  ## all checks and tests (C++, C++ with AddressSanitizer, Python)
 	@scripts/setup.sh test lint browser
+	@[ "$${ORACLE:-}" != 1 ] || tests/setup_venv.sh --oracle  # its PyTorch is the runtime's, too
 	@scripts/check.sh
 	@scripts/build.sh release
 	@scripts/run_ctest.sh release

@@ -28,6 +28,7 @@ else
   echo "== left out: the comparisons with MergeKit and transformers (ORACLE=1 runs them)"
 fi
 
+if [[ -n $(scripts/find_torch.sh) ]]; then export MERGANSER_REQUIRE_RUNTIME=1; fi
 echo "== Python tests: ${folders[*]}"
 python=$PWD/build/venv/bin/python
 cd tests
