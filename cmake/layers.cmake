@@ -6,6 +6,8 @@
 # program NAME_fuzz that finds new ones (scripts/fuzz.sh, libFuzzer).
 #
 #   add_layer(NAME DEPENDS base kernels LIBRARIES yaml-cpp::yaml-cpp)
+#
+# TEST_SHARDS n: slow tests, run as n programs side by side.
 add_library(merganser_options INTERFACE)
 # Contraction of a*b+c into one rounding depends on the instruction set; off, so that every machine
 # computes the same bytes (docs/numerics.md).
@@ -23,7 +25,7 @@ if(MERGANSER_FUZZ)
 endif()
 
 function(add_layer name)
-  cmake_parse_arguments(LAYER "" "" "DEPENDS;LIBRARIES;SUBFOLDERS" ${ARGN})
+  cmake_parse_arguments(LAYER "" "TEST_SHARDS" "DEPENDS;LIBRARIES;SUBFOLDERS" ${ARGN})
   set(patterns ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(subfolder IN LISTS LAYER_SUBFOLDERS)
     list(APPEND patterns ${CMAKE_CURRENT_SOURCE_DIR}/${subfolder}/*.cpp)
@@ -59,7 +61,16 @@ function(add_layer name)
       MERGANSER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     set_target_properties(${name}_test PROPERTIES
       RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-    add_test(NAME ${name} COMMAND ${name}_test)
+    if(LAYER_TEST_SHARDS)
+      math(EXPR last "${LAYER_TEST_SHARDS} - 1")
+      foreach(shard RANGE ${last})
+        add_test(NAME ${name}_${shard} COMMAND ${name}_test)
+        set_tests_properties(${name}_${shard} PROPERTIES ENVIRONMENT
+          "GTEST_TOTAL_SHARDS=${LAYER_TEST_SHARDS};GTEST_SHARD_INDEX=${shard}")
+      endforeach()
+    else()
+      add_test(NAME ${name} COMMAND ${name}_test)
+    endif()
   endif()
 
   foreach(file IN LISTS fuzzers)

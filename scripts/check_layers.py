@@ -138,7 +138,7 @@ class Checker:
         if not words or words[0] != folder:
             self.say(statement, line, f"the layer of folder {folder} must be named {folder}")
         for word in words[1:]:
-            if word in ("DEPENDS", "LIBRARIES", "SUBFOLDERS"):
+            if word in ("DEPENDS", "LIBRARIES", "SUBFOLDERS", "TEST_SHARDS"):
                 section = word
             else:
                 lists.setdefault(section, []).append(word)
