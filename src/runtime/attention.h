@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 namespace merganser::rt {
 
@@ -11,15 +13,23 @@ namespace merganser::rt {
 at::Tensor split_heads(const at::Tensor& x, std::int64_t heads);
 at::Tensor join_heads(const at::Tensor& x);
 
-// Of queries that follow `past` earlier tokens: what each may look at, [B or 1, 1, T, past + T],
-// or undefined where plain causal attention says the same (no padding, no window, no past).
-// `mask`: bool [B, past + T] or undefined. `window`: tokens seen, itself included; 0: all.
-at::Tensor causal_mask(const at::Tensor& mask, std::int64_t past, std::int64_t count,
-                       std::int64_t window, at::Device device);
+// Of queries that follow `past` earlier tokens: what each may look at, bool [1, 1, T, past + T], or
+// undefined where plain causal attention says the same (no window, no past). `window`: tokens
+// seen, itself included; 0: all.
+at::Tensor causal_mask(std::int64_t past, std::int64_t count, std::int64_t window,
+                       at::Device device);
 
 // q [B, heads, T, d]; k, v [B, kv_heads, S, d]: kv_heads divides heads. An undefined `allowed` is
-// causal.
+// causal. `scale` of the products; none: 1 / sqrt(d).
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            const at::Tensor& allowed);
+                            const at::Tensor& allowed, std::optional<double> scale = {});
+
+// A cache's keys and values (undefined in an empty one) go before `k` and `v`, and are replaced by
+// the longer ones.
+void extend_cache(std::pair<at::Tensor, at::Tensor>& cached, at::Tensor& k, at::Tensor& v);
+
+// All tokens see those of `mask` (bool [B, T]; undefined: all). q, k, v [B, heads, T, d].
+at::Tensor full_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                          const at::Tensor& mask);
 
 }  // namespace merganser::rt

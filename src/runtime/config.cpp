@@ -85,6 +85,10 @@ std::optional<Config> Config::find_object(const std::string& key) const {
   return Config(*value, place_);
 }
 
+bool Config::contains(const std::string& key) const {
+  return json_->is_object() && json_->contains(key);
+}
+
 std::int64_t Config::integer(const std::string& key) const {
   if (const auto value = find_integer(key)) return *value;
   throw Error(ErrorKind::corrupt, fmt::format("there is no '{}'", key)).in_file(place_);

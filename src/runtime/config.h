@@ -26,6 +26,8 @@ class Config {
   std::vector<std::string> texts(const std::string& key) const;
   std::optional<Config> find_object(const std::string& key) const;
 
+  bool contains(const std::string& key) const;  // also where it is null
+
   std::int64_t integer(const std::string& key) const;  // Error(corrupt) where absent
   std::int64_t integer(const std::string& key, std::int64_t fallback) const;
   // At least 1.

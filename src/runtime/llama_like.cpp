@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "runtime/activation.h"
 #include "runtime/attention.h"
+#include "runtime/class_head.h"
+#include "runtime/norms.h"
 #include "runtime/rotary.h"
 
 namespace merganser::rt {
@@ -16,7 +18,7 @@ struct Sizes {
   bool tied;
 };
 
-Sizes read_sizes(const Config& config) {
+Sizes read_sizes(const Config& config, const LlamaTraits& traits) {
   Sizes sizes{};
   sizes.vocabulary = config.size("vocab_size");
   sizes.width = config.size("hidden_size");
@@ -24,7 +26,8 @@ Sizes read_sizes(const Config& config) {
   sizes.layers = config.size("num_hidden_layers");
   sizes.heads = config.size("num_attention_heads");
   sizes.kv_heads = config.integer("num_key_value_heads", sizes.heads);
-  sizes.head_dim = config.integer("head_dim", sizes.width / sizes.heads);
+  sizes.head_dim =
+      config.integer("head_dim", traits.head_dim > 0 ? traits.head_dim : sizes.width / sizes.heads);
   sizes.longest = config.integer("max_position_embeddings", 0);
   sizes.eps = config.number("rms_norm_eps", 1e-6);
   sizes.deviation = config.number("initializer_range", 0.02);
@@ -37,20 +40,6 @@ Sizes read_sizes(const Config& config) {
   }
   return sizes;
 }
-
-class RmsNorm {
- public:
-  RmsNorm(Weights& weights, const std::string& name, std::int64_t width, double eps)
-      : weight_(weights.tensor(name + ".weight", {width}, Init::ones())), eps_(eps) {}
-
-  at::Tensor operator()(const at::Tensor& x) const {
-    return at::rms_norm(x, weight_.sizes(), weight_, eps_);
-  }
-
- private:
-  at::Tensor weight_;
-  double eps_;
-};
 
 class Layer {
  public:
@@ -81,7 +70,6 @@ class Layer {
 
   std::int64_t window() const { return window_; }
 
-  // The cache's keys and values of this layer, if there is one, are replaced by the longer ones.
   at::Tensor operator()(at::Tensor x, const Rotary::Angles& angles, const at::Tensor& allowed,
                         std::pair<at::Tensor, at::Tensor>* cached) const {
     const at::Tensor normed = before_attention_(x);
@@ -92,13 +80,7 @@ class Layer {
     if (k_norm_) k = (*k_norm_)(k);
     q = Rotary::rotate(q, angles);
     k = Rotary::rotate(k, angles);
-    if (cached != nullptr) {
-      if (cached->first.defined()) {
-        k = at::cat({cached->first, k}, 2);
-        v = at::cat({cached->second, v}, 2);
-      }
-      *cached = {k, v};
-    }
+    if (cached != nullptr) extend_cache(*cached, k, v);
     x = x + (*o_)(join_heads(causal_attention(q, k, v, allowed)));
     const at::Tensor inner = before_mlp_(x);
     return x + (*down_)(activation_((*gate_)(inner)) * (*up_)(inner));
@@ -115,7 +97,7 @@ class Layer {
 class LlamaLike final : public Model {
  public:
   LlamaLike(const Config& config, Weights& weights, const LlamaTraits& traits)
-      : sizes_(read_sizes(config)),
+      : sizes_(read_sizes(config, traits)),
         rotary_(config, sizes_.head_dim),
         embedding_(weights.tensor("model.embed_tokens.weight", {sizes_.vocabulary, sizes_.width},
                                   Init::normal(sizes_.deviation))),
@@ -123,41 +105,47 @@ class LlamaLike final : public Model {
     const Activation activation =
         parse_activation(config.text("hidden_act", "silu"), config.place());
     for (std::int64_t i = 0; i < sizes_.layers; ++i) {
-      const auto index = static_cast<std::size_t>(i);
-      const std::int64_t window = index < traits.windows.size() ? traits.windows[index] : 0;
-      layers_.emplace_back(weights, fmt::format("model.layers.{}", i), sizes_, traits, window,
-                           activation);
+      layers_.emplace_back(weights, fmt::format("model.layers.{}", i), sizes_, traits,
+                           traits.window ? traits.window(i) : 0, activation);
     }
-    if (sizes_.tied) {
-      weights.ignore("lm_head.weight");
-    } else {
-      head_ = weights.linear("lm_head", sizes_.width, sizes_.vocabulary, false,
-                             Init::normal(sizes_.deviation));
-    }
+    add_head(config, weights);
     weights.ignore("rotary_emb.inv_freq");
   }
 
-  ModelKind kind() const override { return ModelKind::decoder; }
-  bool has_head() const override { return true; }
+  ModelKind kind() const override { return score_ ? ModelKind::encoder : ModelKind::decoder; }
+  bool has_head() const override { return score_ || head_ || sizes_.tied; }
   std::int64_t vocabulary() const override { return sizes_.vocabulary; }
   std::int64_t longest() const override { return sizes_.longest; }
 
-  at::Tensor hidden(const Batch& batch) const override {
-    return run(batch.ids, batch.mask, nullptr);
-  }
+  at::Tensor hidden(const Batch& batch) const override { return run(batch.ids, nullptr); }
   at::Tensor extend(const at::Tensor& ids, KvCache& cache) const override {
     cache.layers.resize(layers_.size());
-    return run(ids, {}, &cache);
+    return run(ids, &cache);
   }
-  at::Tensor head(const at::Tensor& hidden, const Batch& /*batch*/) const override {
-    return head_ ? (*head_)(hidden) : at::linear(hidden, embedding_);
+  at::Tensor head(const at::Tensor& hidden, const Batch& batch) const override {
+    if (score_) return (*score_)(last_token(hidden, batch.mask));
+    if (head_) return (*head_)(hidden);
+    if (sizes_.tied) return at::linear(hidden, embedding_);
+    throw Error(ErrorKind::usage, "the checkpoint is a bare model, without a head");
   }
 
  private:
-  at::Tensor run(const at::Tensor& ids, const at::Tensor& mask, KvCache* cache) const {
+  void add_head(const Config& config, Weights& weights) {
+    const Init init = Init::normal(sizes_.deviation);
+    if (built_for(config, "ForSequenceClassification")) {
+      const std::int64_t classes = classes_of(config, weights, "score");
+      score_ = weights.linear("score", sizes_.width, classes, false, init);
+    } else if (sizes_.tied) {
+      weights.ignore("lm_head.weight");
+    } else if (weights.has("lm_head.weight") || !built_for(config, "Model")) {
+      head_ = weights.linear("lm_head", sizes_.width, sizes_.vocabulary, false, init);
+    }
+  }
+
+  // Padding stands on the right, where no token looks: masks make no difference.
+  at::Tensor run(const at::Tensor& ids, KvCache* cache) const {
     at::Tensor x = at::embedding(embedding_, ids);
-    const std::int64_t past =
-        cache != nullptr && cache->layers.front().first.defined() ? cache->length() : 0;
+    const std::int64_t past = cache != nullptr ? cache->length() : 0;
     const std::int64_t count = ids.size(1);
     const Rotary::Angles angles = rotary_.angles(past, count, embedding_.options());
     at::Tensor allowed;
@@ -165,7 +153,7 @@ class LlamaLike final : public Model {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       if (layers_[i].window() != window) {
         window = layers_[i].window();
-        allowed = causal_mask(mask, past, count, window, x.device());
+        allowed = causal_mask(past, count, window, x.device());
       }
       x = layers_[i](x, angles, allowed, cache != nullptr ? &cache->layers[i] : nullptr);
     }
@@ -177,10 +165,35 @@ class LlamaLike final : public Model {
   at::Tensor embedding_;
   RmsNorm norm_;
   std::vector<Layer> layers_;
-  std::shared_ptr<Linear> head_;
+  std::shared_ptr<Linear> head_, score_;
 };
 
 }  // namespace
+
+std::function<std::int64_t(std::int64_t)> qwen_windows(const Config& config) {
+  const std::vector<std::string> types = config.texts("layer_types");
+  const bool used = config.flag("use_sliding_window", false);
+  const std::int64_t window = used ? config.integer("sliding_window", 4096) : 0;
+  if (types.empty()) {
+    const std::int64_t first = config.integer("max_window_layers", 28);
+    return [=](std::int64_t layer) { return layer >= first ? window : 0; };
+  }
+  if (static_cast<std::int64_t>(types.size()) != config.integer("num_hidden_layers")) {
+    throw Error(ErrorKind::corrupt,
+                fmt::format("'layer_types' has {} entries, 'num_hidden_layers' is {}", types.size(),
+                            config.integer("num_hidden_layers")))
+        .in_file(config.place());
+  }
+  for (const std::string& type : types) {
+    if (type == "full_attention" || (type == "sliding_attention" && window > 0)) continue;
+    throw Error(ErrorKind::unsupported, fmt::format("a layer of type '{}'", type))
+        .in_file(config.place())
+        .hint("full_attention, or sliding_attention with use_sliding_window, can be run");
+  }
+  return [=](std::int64_t layer) {
+    return types[static_cast<std::size_t>(layer)] == "sliding_attention" ? window : 0;
+  };
+}
 
 std::unique_ptr<Model> build_llama_like(const Config& config, Weights& weights,
                                         const LlamaTraits& traits) {

@@ -23,18 +23,22 @@ namespace merganser::rt {
 struct Batch {
   at::Tensor ids;     // int64 [B, T]; of language models
   at::Tensor mask;    // bool [B, T], true for tokens, padding on the right; undefined: all are
+  at::Tensor types;   // int64 [B, T], token types of BERT; undefined: all 0
   at::Tensor values;  // [B, ...]; of networks on arrays: images [B, C, H, W]
 };
 
 // Keys and values of the tokens so far, a layer each: [B, kv_heads, T, head_dim].
 struct KvCache {
   std::vector<std::pair<at::Tensor, at::Tensor>> layers;
-  std::int64_t length() const { return layers.empty() ? 0 : layers.front().first.size(2); }
+  std::int64_t length() const {
+    return layers.empty() || !layers.front().first.defined() ? 0 : layers.front().first.size(2);
+  }
 };
 
 enum class ModelKind {
   decoder,  // hidden() [B, T, D] of a causal language model, logits() [B, T, V]
-  encoder,  // hidden() [B, T, D]; logits() [B, C] where the checkpoint has a head
+  encoder,  // hidden() [B, T, D]; logits() [B, C] where the checkpoint has a head: also decoders
+            // that classify
   network,  // hidden() [B, D]: what its last layer sees; logits() [B, C]
 };
 
@@ -42,6 +46,7 @@ class Model {
  public:
   virtual ~Model() = default;
   virtual ModelKind kind() const = 0;
+  // Rows of padding hold numbers without meaning.
   virtual at::Tensor hidden(const Batch& batch) const = 0;
   // The checkpoint's own head over what hidden() returned. Error(usage) where it has none.
   virtual bool has_head() const = 0;
@@ -51,6 +56,7 @@ class Model {
   virtual at::Tensor extend(const at::Tensor& ids, KvCache& cache) const;
 
   virtual std::int64_t vocabulary() const { return 0; }    // ids are below; 0: takes no ids
+  virtual std::int64_t token_types() const { return 0; }   // Batch::types are below; 0: none
   virtual std::int64_t longest() const { return 0; }       // tokens of a text; 0: any number
   virtual std::vector<std::int64_t> value_shape() const {  // of `values`, without B; empty: none
     return {};

@@ -37,6 +37,11 @@ Rotary::Rotary(const Config& config, std::int64_t head_dim) {
     theta = parameters->number("rope_theta", theta);
     type = parameters->text("rope_type", parameters->text("type", "default"));
   }
+  const double part = parameters ? parameters->number("partial_rotary_factor", 1) : 1;
+  if (config.number("partial_rotary_factor", part) != 1) {
+    throw Error(ErrorKind::unsupported, "rotary positions of a part of each head are not computed")
+        .in_file(config.place());
+  }
   if (head_dim < 2 || head_dim % 2 != 0) {
     throw Error(ErrorKind::unsupported,
                 fmt::format("rotary positions need heads of even width, not {}", head_dim))
