@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "runtime/smile_linear.h"
+#include "runtime/smile_spec.h"
 
 namespace merganser::rt {
 namespace families {
@@ -22,11 +26,6 @@ const Family* const kAll[] = {
 #undef MERGANSER_FAMILY
 };
 
-// FusionBench writes SMILE models under types of their own: "smile_llama".
-std::string plain_type(const std::string& type) {
-  return type.starts_with("smile_") ? type.substr(6) : type;
-}
-
 const Family& family_of(const Config& config) {
   const auto type = config.find_text("model_type");
   if (!type) {
@@ -35,7 +34,7 @@ const Family& family_of(const Config& config) {
   std::vector<std::string> known;
   for (const Family* family : kAll) {
     for (const char* each : family->model_types) {
-      if (plain_type(*type) == each) return *family;
+      if (*type == each) return *family;
       known.emplace_back(each);
     }
   }
@@ -53,13 +52,28 @@ at::Tensor Model::extend(const at::Tensor& /*ids*/, KvCache& /*cache*/) const {
   throw Error(ErrorKind::usage, fmt::format("a {} model does not generate text", family_));
 }
 
+std::vector<const SmileLinear*> Model::mixtures() const {
+  std::vector<const SmileLinear*> found;
+  for (const auto& linear : linears_) {
+    if (const auto* mixture = dynamic_cast<const SmileLinear*>(linear.get())) {
+      found.push_back(mixture);
+    }
+  }
+  return found;
+}
+
 std::unique_ptr<Model> build_model(const Config& config, Weights& weights) {
-  const Family& family = family_of(config);
+  std::optional<SmileSpec> smile = read_smile_spec(config);
+  const Json base = smile ? base_config(config.json()) : Json();
+  const Config plain = smile ? Config(base, config.place()) : config;
+  const Family& family = family_of(plain);
   const at::NoGradGuard no_grad;
-  std::unique_ptr<Model> model = family.build(config, weights);
+  if (smile) weights.set_smile(std::move(*smile));
+  std::unique_ptr<Model> model = family.build(plain, weights);
   weights.finish();
   model->tensors_ = weights.tensors();
   model->linears_ = weights.linears();
+  model->routing_ = weights.routing();
   model->placement_ = weights.placement();
   model->family_ = family.name;
   return model;

@@ -15,6 +15,7 @@
 #include "runtime/config.h"
 #include "runtime/linear.h"
 #include "runtime/placement.h"
+#include "runtime/routing.h"
 #include "runtime/weights.h"
 
 namespace merganser::rt {
@@ -66,6 +67,10 @@ class Model {
   // Live parameters by the checkpoint's names: who writes into them changes the model.
   const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }
   const std::vector<std::shared_ptr<Linear>>& linears() const { return linears_; }
+  // Of a mixture of experts (docs/smile.md): how all its layers route, to be set from outside; null
+  // for any other model. And these layers, in the order in which a token meets them.
+  Routing* routing() const { return routing_.get(); }
+  std::vector<const SmileLinear*> mixtures() const;
   const Placement& placement() const { return placement_; }
   const std::string& family() const { return family_; }
 
@@ -73,6 +78,7 @@ class Model {
   friend std::unique_ptr<Model> build_model(const Config& config, Weights& weights);
   std::map<std::string, at::Tensor> tensors_;
   std::vector<std::shared_ptr<Linear>> linears_;
+  std::shared_ptr<Routing> routing_;
   Placement placement_;
   std::string family_;
 };

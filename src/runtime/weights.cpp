@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <set>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -114,6 +115,17 @@ std::string Weights::stored(const std::string& name) const {
   return !prefix_.empty() && name.starts_with(prefix_) ? name.substr(prefix_.size()) : name;
 }
 
+void Weights::set_smile(SmileSpec spec) {
+  if (drawn()) {
+    throw Error(ErrorKind::unsupported, "a mixture of experts is not drawn at random")
+        .in_file(spec.place)
+        .hint("it is made of fine-tunes: merge_method: smile");
+  }
+  routing_ = std::make_shared<Routing>();
+  routing_->experts = spec.experts;
+  smile_ = std::move(spec);
+}
+
 bool Weights::has(const std::string& name) const { return find(stored(name)) != nullptr; }
 
 std::optional<Shape> Weights::shape_of(const std::string& name) const {
@@ -205,6 +217,17 @@ void Weights::ignore(std::string_view suffix) { ignored_.emplace_back(suffix); }
 
 void Weights::finish() const {
   if (source_ == nullptr) return;
+  if (smile_) {
+    std::set<std::string> built;
+    for (const auto& linear : linears_) built.insert(linear->name);
+    for (const auto& [name, module] : smile_->modules) {
+      if (built.contains(name)) continue;
+      throw Error(ErrorKind::mismatch, fmt::format("smile: '{}' is no linear layer of the model", name))
+          .in_file(smile_->place)
+          .hint("experts beside anything else, and those of a head that is the embedding's, do not "
+                "run");
+    }
+  }
   for (const TensorInfo& info : source_->headers()) {
     if (tensors_.contains(info.name)) continue;
     if (std::any_of(ignored_.begin(), ignored_.end(),

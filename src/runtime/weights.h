@@ -14,6 +14,8 @@
 
 #include "runtime/linear.h"
 #include "runtime/placement.h"
+#include "runtime/routing.h"
+#include "runtime/smile_spec.h"
 #include "source/source.h"
 
 namespace merganser::rt {
@@ -42,6 +44,11 @@ class Weights {
   // Checkpoints of a bare encoder lack the prefix that those with a head have. Taken off the names
   // that are asked for where no tensor has it.
   void optional_prefix(std::string prefix);
+  std::string stored(const std::string& name) const;  // the name in the source
+  // The checkpoint is a mixture: what the family asks for by linear() becomes one.
+  void set_smile(SmileSpec spec);
+  const SmileSpec* smile() const { return smile_ ? &*smile_ : nullptr; }
+  const std::shared_ptr<Routing>& routing() const { return routing_; }  // null without a mixture
 
   bool has(const std::string& name) const;
   // The shape that a tensor has in the file; none where it is absent.
@@ -57,7 +64,8 @@ class Weights {
                                  bool bias, const Init& init, bool transposed = false);
   // Present or not, of no use to the family: constants and the like. A suffix of names.
   void ignore(std::string_view suffix);
-  // Throws Error(mismatch) where a tensor was not asked for and is not to be ignored.
+  // Throws Error(mismatch) where a tensor was not asked for and is not to be ignored, and where a
+  // layer that should have experts was not.
   void finish() const;
 
   // Under the names of the source.
@@ -65,7 +73,6 @@ class Weights {
   const std::vector<std::shared_ptr<Linear>>& linears() const { return linears_; }
 
  private:
-  std::string stored(const std::string& name) const;
   const TensorInfo* find(const std::string& name) const;
   at::Tensor read(std::size_t index, const TensorInfo& info) const;
   at::Tensor draw(const std::string& name, const std::vector<std::int64_t>& shape,
@@ -78,6 +85,8 @@ class Weights {
   std::map<std::string, at::Tensor> tensors_;
   std::vector<std::shared_ptr<Linear>> linears_;
   std::vector<std::string> ignored_;
+  std::optional<SmileSpec> smile_;
+  std::shared_ptr<Routing> routing_;
 };
 
 // Elements of a source's tensor, as they are stored, in the model's type.
