@@ -34,8 +34,8 @@ SmileLinear::SmileLinear(PlainLinear base, at::Tensor router, SmileExperts exper
     row += rank;
   }
   if (experts_.inside.defined()) {
-    owner_ = at::repeat_interleave(at::tensor(experts_.ranks, at::kLong))
-                 .to(experts_.inside.device());
+    owner_ =
+        at::repeat_interleave(at::tensor(experts_.ranks, at::kLong)).to(experts_.inside.device());
   }
   look();
 }
@@ -43,8 +43,8 @@ SmileLinear::SmileLinear(PlainLinear base, at::Tensor router, SmileExperts exper
 std::vector<const at::Tensor*> SmileLinear::expert_tensors() const {
   std::vector<const at::Tensor*> all = {&experts_.inside, &experts_.outside, &experts_.dense,
                                         &experts_.bias};
-  for (const auto* several : {&experts_.each_inside, &experts_.each_outside, &experts_.each_dense,
-                              &experts_.each_bias}) {
+  for (const auto* several :
+       {&experts_.each_inside, &experts_.each_outside, &experts_.each_dense, &experts_.each_bias}) {
     for (const at::Tensor& one : *several) all.push_back(&one);
   }
   std::erase_if(all, [](const at::Tensor* tensor) { return !tensor->defined(); });
@@ -112,8 +112,8 @@ at::Tensor SmileLinear::product(std::int64_t expert, const at::Tensor& rows,
   const auto e = static_cast<std::size_t>(expert);
   at::Tensor y;
   if (experts_.dense.defined() || !experts_.each_dense.empty()) {
-    y = at::linear(rows, experts_.dense.defined() ? experts_.dense.select(0, expert)
-                                                  : experts_.each_dense[e]);
+    y = at::linear(
+        rows, experts_.dense.defined() ? experts_.dense.select(0, expert) : experts_.each_dense[e]);
     if (scale.defined()) y = y * scale;
   } else {
     const bool stacked = experts_.inside.defined();
@@ -197,9 +197,8 @@ at::Tensor SmileLinear::apply(const at::Tensor& x) const {
         add_everywhere(y, rows, expert, routing_->weights[static_cast<std::size_t>(expert)]);
       }
     } else {
-      const bool idle = std::none_of(parts_.begin(), parts_.end(), [](const Parts& parts) {
-        return parts.weight || parts.bias;
-      });
+      const bool idle = std::none_of(parts_.begin(), parts_.end(),
+                                     [](const Parts& parts) { return parts.weight || parts.bias; });
       if (!idle || routing_->listener != nullptr) {
         const auto [chosen, weights] = route(rows);
         if (routing_->listener != nullptr) {
@@ -229,8 +228,8 @@ std::shared_ptr<Linear> from_transformers(Weights& weights, const SmileSpec& spe
                                           std::int64_t in, std::int64_t out, bool bias,
                                           bool transposed) {
   const std::int64_t experts = spec.size();
-  at::Tensor weight = weights.tensor(
-      name + ".weight", transposed ? std::vector{in, out} : std::vector{out, in}, {});
+  at::Tensor weight = weights.tensor(name + ".weight",
+                                     transposed ? std::vector{in, out} : std::vector{out, in}, {});
   at::Tensor offset = bias ? weights.tensor(name + ".bias", {out}, {}) : at::Tensor();
   at::Tensor router;
   if (experts > 1) {
@@ -242,7 +241,8 @@ std::shared_ptr<Linear> from_transformers(Weights& weights, const SmileSpec& spe
     made.ranks.assign(made.ranks.size(), 0);
     made.dense = weights.tensor(name + ".smile_dense", {experts, out, in}, {});
   } else {
-    const std::int64_t rank = std::accumulate(made.ranks.begin(), made.ranks.end(), std::int64_t{0});
+    const std::int64_t rank =
+        std::accumulate(made.ranks.begin(), made.ranks.end(), std::int64_t{0});
     if (rank > 0) {
       made.inside = weights.tensor(name + ".smile_in", {rank, in}, {});
       made.outside = weights.tensor(name + ".smile_out", {rank, out}, {});

@@ -1,7 +1,8 @@
 // A linear layer as SMILE's mixture of low-rank experts (Tang et al. 2024, arXiv 2408.10174;
 // docs/smile.md has the formulas):
 //
-//   r_e = |R_e x|            w = softmax of the longest r       y = W x + b + sum of w_e expert_e(x)
+//   r_e = |R_e x|            w = softmax of the longest r       y = W x + b + sum of w_e
+//   expert_e(x)
 #pragma once
 
 #include <ATen/ATen.h>

@@ -44,8 +44,7 @@ SmileModuleSpec read_module(const Config& config, const std::string& name, std::
   if (experts > 1 && module.router_rank < 1) throw wrong(config, name, "its router has no rank");
   module.per_token = config.integer("num_experts_per_tok", per_token);
   if (module.per_token < 1 || module.per_token > experts) {
-    throw wrong(config, name,
-                fmt::format("{} experts per token of {}", module.per_token, experts));
+    throw wrong(config, name, fmt::format("{} experts per token of {}", module.per_token, experts));
   }
   module.bias = config.flag("bias", false);
   module.dense = config.flag("dense", false);

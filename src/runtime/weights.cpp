@@ -222,10 +222,12 @@ void Weights::finish() const {
     for (const auto& linear : linears_) built.insert(linear->name);
     for (const auto& [name, module] : smile_->modules) {
       if (built.contains(name)) continue;
-      throw Error(ErrorKind::mismatch, fmt::format("smile: '{}' is no linear layer of the model", name))
+      throw Error(ErrorKind::mismatch,
+                  fmt::format("smile: '{}' is no linear layer of the model", name))
           .in_file(smile_->place)
-          .hint("experts beside anything else, and those of a head that is the embedding's, do not "
-                "run");
+          .hint(
+              "experts beside anything else, and those of a head that is the embedding's, do not "
+              "run");
     }
   }
   for (const TensorInfo& info : source_->headers()) {
