@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
@@ -67,6 +68,14 @@ at::Tensor lengths_of(const at::Tensor& mask, const Checkpoint& checkpoint,
   return lengths;
 }
 
+void check_rows(const std::array<std::uint64_t, 2>& rows, std::int64_t count,
+                const std::filesystem::path& file) {
+  if (rows[1] <= static_cast<std::uint64_t>(count)) return;
+  throw Error(ErrorKind::mismatch,
+              fmt::format("rows up to {} are asked for, it has {}", rows[1], count))
+      .in_file(file.string());
+}
+
 Examples from_tensors(const Task& task, const SplitFile& split) {
   const Checkpoint checkpoint = Checkpoint::open(split.file);
   Examples examples;
@@ -77,13 +86,14 @@ Examples from_tensors(const Task& task, const SplitFile& split) {
     inputs = read_integers(checkpoint, split.inputs);
     if (inputs.dim() != 1) throw wrong(split.file, split.inputs, "text is one row of token ids");
     if (split.rows) {
+      check_rows(*split.rows, inputs.numel(), split.file);
       inputs = inputs.slice(0, static_cast<std::int64_t>((*split.rows)[0]),
                             static_cast<std::int64_t>((*split.rows)[1]));
     }
     examples.ids = windows_of(inputs, task, split.file);
     return examples;
   }
-  if (inputs.dim() < 2 || inputs.size(0) == 0) {
+  if (inputs.dim() < 2 || inputs.numel() == 0) {
     throw wrong(split.file, split.inputs, "there are no rows of inputs");
   }
   examples.labels = read_integers(checkpoint, split.labels);
@@ -96,10 +106,11 @@ Examples from_tensors(const Task& task, const SplitFile& split) {
     return examples;
   }
   examples.ids = inputs.to(at::kLong);
-  if (examples.ids.dim() != 2)
+  if (examples.ids.dim() != 2) {
     throw wrong(split.file, split.inputs, "token ids are [rows, length]");
+  }
   if (!split.mask.empty()) {
-    const at::Tensor mask = read_tensor(checkpoint, split.mask);
+    const at::Tensor mask = read_tensor(checkpoint, split.mask).to(at::kDouble);
     if (mask.sizes() != examples.ids.sizes()) {
       throw wrong(split.file, split.mask, "the mask has not the shape of the token ids");
     }
@@ -110,12 +121,7 @@ Examples from_tensors(const Task& task, const SplitFile& split) {
 
 void keep_rows(Examples& examples, const SplitFile& split) {
   if (!split.rows) return;
-  const auto count = static_cast<std::uint64_t>(examples.size());
-  if ((*split.rows)[1] > count) {
-    throw Error(ErrorKind::mismatch,
-                fmt::format("rows up to {} are asked for, it has {}", (*split.rows)[1], count))
-        .in_file(split.file.string());
-  }
+  check_rows(*split.rows, examples.size(), split.file);
   const auto begin = static_cast<std::int64_t>((*split.rows)[0]);
   const auto end = static_cast<std::int64_t>((*split.rows)[1]);
   for (at::Tensor* each : {&examples.ids, &examples.lengths, &examples.values, &examples.labels}) {

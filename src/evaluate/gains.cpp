@@ -37,6 +37,12 @@ std::optional<double> ratio(double x, double base, double top) {
 
 }  // namespace
 
+std::optional<double> gain_value(const Scores& x, const Scores& base, const Scores& top,
+                                 Metric metric) {
+  return ratio(estimate(x, metric).value, estimate(base, metric).value,
+               estimate(top, metric).value);
+}
+
 bool better(const Scores& a, const Scores& b, Metric metric) {
   const double x = estimate(a, metric).value, y = estimate(b, metric).value;
   return smaller_is_better(metric) ? x < y : x > y;
@@ -44,8 +50,7 @@ bool better(const Scores& a, const Scores& b, Metric metric) {
 
 std::optional<Estimate> gain(const Scores& x, const Scores& base, const Scores& top,
                              Metric metric) {
-  const auto value =
-      ratio(estimate(x, metric).value, estimate(base, metric).value, estimate(top, metric).value);
+  const auto value = gain_value(x, base, top, metric);
   if (!value) return std::nullopt;
   const std::array rows = {rows_of(x, metric), rows_of(base, metric), rows_of(top, metric)};
   const auto count = static_cast<std::uint64_t>(rows[0].count);

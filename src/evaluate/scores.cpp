@@ -21,9 +21,8 @@ at::Tensor target_log_probabilities(const at::Tensor& logits, const at::Tensor& 
   return wide.gather(-1, targets.unsqueeze(-1)).squeeze(-1) - wide.logsumexp({-1});
 }
 
-void check_labels(const at::Tensor& labels, std::int64_t classes, const Task& task,
-                  const Examples& examples) {
-  const std::int64_t most = labels.max().item<std::int64_t>();
+void check_labels(const Examples& examples, std::int64_t classes, const Task& task) {
+  const std::int64_t most = examples.labels.max().item<std::int64_t>();
   if (most < classes) return;
   throw Error(
       ErrorKind::mismatch,
@@ -52,6 +51,7 @@ Scores score(const Model& model, const TaskHead& head, const Task& task, const E
   scores.targets = language ? at::full({count}, static_cast<double>(task.length), at::kDouble)
                             : at::ones({count}, at::kDouble);
   if (!language) scores.correct = at::empty({count}, at::kDouble);
+  bool labels_fit = false;  // the head's classes are known once it has run
   for (const at::Tensor& rows : examples.batches(options.batch)) {
     if (progress.stopped()) throw Error(ErrorKind::interrupted, "interrupted");
     Batch batch = examples.batch(rows, model.placement());
@@ -70,7 +70,8 @@ Scores score(const Model& model, const TaskHead& head, const Task& task, const E
     } else {
       const at::Tensor logits = head.logits(model, batch).to(at::kFloat);
       const at::Tensor labels = examples.labels.index_select(0, rows);
-      check_labels(labels, logits.size(1), task, examples);
+      if (!labels_fit) check_labels(examples, logits.size(1), task);
+      labels_fit = true;
       const at::Tensor there = labels.to(logits.device());
       const at::Tensor log_probabilities = logits.log_softmax(1);
       loss = -log_probabilities.gather(1, there.unsqueeze(1)).squeeze(1).to(at::kDouble);

@@ -8,7 +8,7 @@
 namespace merganser::rt {
 
 TaskHead::TaskHead(const Task& task, const Placement& placement)
-    : pooling_(task.pooling), normalise_(task.normalise) {
+    : file_(task.head.string()), pooling_(task.pooling), normalise_(task.normalise) {
   if (task.head.empty()) return;
   const FileSource source(Checkpoint::open(task.head));
   Weights weights(source, placement);
@@ -26,6 +26,7 @@ TaskHead::TaskHead(const Task& task, const Placement& placement)
 TaskHead::TaskHead(const Task& task, at::Tensor weight, at::Tensor bias)
     : weight_(std::move(weight)),
       bias_(std::move(bias)),
+      file_(task.file.string()),
       pooling_(task.pooling),
       normalise_(task.normalise) {}
 
@@ -60,7 +61,13 @@ at::Tensor TaskHead::features(const Model& model, const Batch& batch) const {
 
 at::Tensor TaskHead::logits(const Model& model, const Batch& batch) const {
   if (!own()) return model.logits(batch);
-  return at::linear(features(model, batch), weight_, bias_);
+  const at::Tensor x = features(model, batch);
+  if (x.size(-1) != weight_.size(1)) {
+    throw Error(ErrorKind::mismatch, fmt::format("the head takes vectors of {}, the model's have {}",
+                                                 weight_.size(1), x.size(-1)))
+        .in_file(file_);
+  }
+  return at::linear(x, weight_, bias_);
 }
 
 void TaskHead::check_fit(const Model& model, const Task& task) const {

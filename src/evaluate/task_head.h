@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <string>
 
 #include "evaluate/task.h"
 #include "runtime/model.h"
@@ -20,9 +21,9 @@ class TaskHead {
 
   // [B, D] of a model's hidden state, pooled and normalised as the task says.
   at::Tensor features(const Model& model, const Batch& batch) const;
-  // [B, C]; of language modelling [B, T, V].
+  // [B, C]; of language modelling [B, T, V]. Throws Error(mismatch) for a head of another width.
   at::Tensor logits(const Model& model, const Batch& batch) const;
-  // Throws Error(mismatch, usage): a head of another width, a model without a head.
+  // Throws Error(usage) for a model without the head that the task needs.
   void check_fit(const Model& model, const Task& task) const;
 
   bool own() const { return weight_.defined(); }
@@ -32,6 +33,7 @@ class TaskHead {
 
  private:
   at::Tensor weight_, bias_;
+  std::string file_;  // for errors
   Pooling pooling_;
   bool normalise_;
 };

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "plan/plan.h"
+#include "recipe/format.h"
 
 namespace merganser {
 
@@ -15,10 +16,9 @@ rt::Placement place_runtime(const RuntimeOptions& options) {
   return rt::parse_placement(options.device, options.dtype);
 }
 
-OpenModel open_model(const std::string& name, const rt::Placement& placement) {
-  Request request;
-  request.method = "passthrough";
-  request.models = {name};
+namespace {
+
+OpenModel open(const Request& request, const std::string& name, const rt::Placement& placement) {
   const Prepared prepared = prepare(request);
   const PlanModel& model = prepared.plan.models.front();
   OpenModel opened;
@@ -35,5 +35,32 @@ OpenModel open_model(const std::string& name, const rt::Placement& placement) {
   opened.model = rt::build_model(rt::Config(*opened.config, opened.config_place), weights);
   return opened;
 }
+
+}  // namespace
+
+OpenModel open_model(const std::string& name, const rt::Placement& placement) {
+  Request request;
+  request.method = "passthrough";
+  request.models = {name};
+  return open(request, name, placement);
+}
+
+OpenModel open_model(const ModelRef& ref, const std::string& recipe_file,
+                     const rt::Placement& placement) {
+  Recipe recipe;
+  recipe.method = "passthrough";
+  recipe.modules.emplace_back().models.emplace_back().model = ref;
+  Request request;
+  request.recipe_text = to_yaml(recipe);
+  request.recipe_place = recipe_file;
+  try {
+    return open(request, ref.to_string(), placement);
+  } catch (Error& error) {
+    error.at(0, 0);  // of a text that nobody wrote
+    throw;
+  }
+}
+
+bool is_recipe(const std::string& name) { return name.ends_with(".yml") || name.ends_with(".yaml"); }
 
 }  // namespace merganser

@@ -6,6 +6,7 @@
 
 #include "api/request.h"
 #include "merganser/evaluate.h"
+#include "recipe/recipe.h"
 #include "runtime/model.h"
 
 namespace merganser {
@@ -24,5 +25,11 @@ struct OpenModel {
 // A checkpoint, `base+adapter`, a task of a task-switched output. Throws Error for what cannot be
 // opened or run.
 OpenModel open_model(const std::string& name, const rt::Placement& placement);
+// One that the recipe in that file names.
+OpenModel open_model(const ModelRef& ref, const std::string& recipe_file,
+                     const rt::Placement& placement);
+
+// A file to be merged rather than a model: its name says so.
+bool is_recipe(const std::string& name);
 
 }  // namespace merganser

@@ -1,4 +1,4 @@
-#include "evaluate/task.h"
+#include "task/task.h"
 
 #include <fmt/format.h>
 
