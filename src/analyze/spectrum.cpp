@@ -26,10 +26,12 @@ Decomposed keep(TruncatedSvd<T> svd, std::size_t full, const SpectrumOptions& op
     ++leading;
   }
   found.leading = {first_rows(svd.ut, leading), first_rows(svd.vt, leading)};
+  // The residual is that of all values found, which may be more than are asked for.
+  const bool cut = svd.s.size() > options.rank;
+  found.spectrum.whole = !cut && (svd.residual == 0 || svd.s.size() == full);
   found.spectrum.s = std::move(svd.s);
-  if (found.spectrum.s.size() > options.rank) found.spectrum.s.resize(options.rank);
+  if (cut) found.spectrum.s.resize(options.rank);
   found.spectrum.squared = svd.energy;
-  found.spectrum.whole = svd.residual == 0 || found.spectrum.s.size() == full;
   return found;
 }
 

@@ -26,6 +26,29 @@ TEST(Decompose, FindsTheValuesThatWerePutIn) {
   EXPECT_EQ(all.spectrum.s.size(), 5u);
 }
 
+// Angles may ask for more vectors than singular values are wanted: what was found is not all told.
+TEST(Decompose, FewerValuesThanVectors) {
+  auto factors = std::make_shared<Factors<double>>();
+  factors->rank = 3;
+  factors->rows = 9;
+  factors->columns = 7;
+  const Matrix<double> left = gaussian<double>(9, 3, 1), right = gaussian<double>(3, 7, 2);
+  factors->left.assign(left.data(), left.data() + 9 * 3);
+  factors->right.assign(right.data(), right.data() + 3 * 7);
+  const LoraSource::Product change{factors, 1};
+  const SpectrumOptions options{.rank = 2, .leading = 4};
+  const Spectrum all = decompose(change, {.rank = 3, .leading = 4}).spectrum;
+  const Spectrum two = decompose(change, options).spectrum;
+  EXPECT_TRUE(all.whole);
+  ASSERT_EQ(two.s.size(), 2u);
+  EXPECT_FALSE(two.whole);
+  EXPECT_NEAR(two.residual(), all.s[2] / std::sqrt(all.squared), 1e-13);
+  EXPECT_FALSE(two.effective_rank());
+  const std::vector<double> s = {4, 3, 2, 1};
+  const Matrix<double> matrix = with_values<double>(6, 4, s, 1);
+  EXPECT_FALSE(decompose<double>(matrix.view(), options).spectrum.whole);
+}
+
 TEST(Decompose, AProductLikeTheMatrixThatItIs) {
   const Matrix<double> left = gaussian<double>(17, 3, 1), right = gaussian<double>(3, 11, 2);
   auto factors = std::make_shared<Factors<double>>();
