@@ -168,10 +168,12 @@ void rank_rule(const Analysis& analysis, AdviceList& list) {
   }
 }
 
-// The worst fine-tune's loss.
+// The worst fine-tune's loss; none where that of one that changed anything is not known.
 std::optional<double> worst_loss(const Analysis& analysis, std::size_t method) {
   std::optional<double> worst;
-  for (const auto& loss : analysis.total.losses[method]) {
+  for (std::size_t i = 0; i < analysis.inputs.models(); ++i) {
+    const auto& loss = analysis.total.losses[method][i];
+    if (!loss && analysis.total.changes[i].norm > 0) return std::nullopt;
     if (loss) worst = std::max(worst.value_or(0), *loss);
   }
   return worst;
@@ -255,32 +257,51 @@ void method_rule(const Analysis& analysis, AdviceList& list) {
        {}});
 }
 
-void smile_rule(const Analysis& analysis, AdviceList& list) {
-  const auto worst = [](const SmilePoint& point) {
-    double most = 0;
-    for (const auto& error : point.errors_linear) most = std::max(most, error.value_or(0));
-    return most;
-  };
-  if (analysis.curve.empty()) return;
-  const SmilePoint* point = &analysis.curve.back();
-  for (const SmilePoint& each : analysis.curve) {
-    if (worst(each) <= kCloseEnough) {
-      point = &each;
-      break;
+// The worst fine-tune's error in the linear layers, and over all it changed.
+struct SmileError {
+  double linear = 0, whole = 0;
+};
+
+// None where that of a fine-tune that changed linear layers is not known, or none changed any.
+std::optional<SmileError> worst_error(const Analysis& analysis, const SmilePoint& point) {
+  SmileError worst;
+  bool any = false;
+  for (std::size_t i = 0; i < analysis.inputs.models(); ++i) {
+    double linear = 0;
+    for (std::size_t t = 0; t < analysis.inputs.tensors.size(); ++t) {
+      if (analysis.inputs.tensors[t].part == Part::linear) {
+        linear += analysis.figures[t].changes[i].squared;
+      }
     }
+    if (linear > 0 && !(point.errors[i] && point.errors_linear[i])) return std::nullopt;
+    any = any || linear > 0;
+    worst.linear = std::max(worst.linear, point.errors_linear[i].value_or(0));
+    worst.whole = std::max(worst.whole, point.errors[i].value_or(0));
   }
-  double whole = 0;
-  for (const auto& error : point->errors) whole = std::max(whole, error.value_or(0));
+  return any ? std::optional(worst) : std::nullopt;
+}
+
+void smile_rule(const Analysis& analysis, AdviceList& list) {
+  const SmilePoint* point = nullptr;
+  SmileError error;
+  for (const SmilePoint& each : analysis.curve) {
+    const auto known = worst_error(analysis, each);
+    if (!known) continue;
+    point = &each;
+    error = *known;
+    if (error.linear <= kCloseEnough) break;
+  }
+  if (point == nullptr) return;
   list.push_back(
       {"smile",
        "info",
        fmt::format("SMILE experts of rank {} leave {} of the worst-off fine-tune's change in the "
                    "linear layers, {} of all of it, in a model of {:.2f} times the base's "
                    "parameters (if each token finds its own expert).",
-                   point->rank, percent(worst(*point)), percent(whole), point->ratio),
+                   point->rank, percent(error.linear), percent(error.whole), point->ratio),
        {{"rank", static_cast<double>(point->rank)},
-        {"error_linear", worst(*point)},
-        {"error", whole},
+        {"error_linear", error.linear},
+        {"error", error.whole},
         {"ratio", point->ratio}}});
 }
 

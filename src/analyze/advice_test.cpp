@@ -26,17 +26,20 @@ std::vector<double> moved(std::vector<double> from, double by, unsigned seed) {
   return from;
 }
 
+Analysis analysis_of(AnalysisInputs inputs, std::uint64_t memory) {
+  Progress progress;
+  AnalysisSettings settings;
+  settings.memory = memory;
+  std::vector<AnalysedMethod> usual = usual_methods(inputs, 0, settings.rank, find);
+  return analyse(std::move(inputs), std::move(usual), settings, progress);
+}
+
 std::vector<Advice> advice_on(const std::vector<std::vector<double>>& weights) {
   TestModels models;
   for (const auto& one : weights) {
     models.add({{kFirst, {kSide, kSide}, one}, {kSecond, {kSide, kSide}, one}});
   }
-  AnalysisInputs inputs = models.inputs();
-  Progress progress;
-  AnalysisSettings settings;
-  settings.memory = 1 << 30;
-  std::vector<AnalysedMethod> usual = usual_methods(inputs, 0, settings.rank, find);
-  return advise(analyse(std::move(inputs), std::move(usual), settings, progress));
+  return advise(analysis_of(models.inputs(), 1 << 30));
 }
 
 // Of this topic, "level: text".
@@ -119,6 +122,32 @@ TEST(Advise, OfOneModelAlone) {
               testing::ElementsAre(HasSubstr("info: The model is a fine-tune of this base")));
   EXPECT_THAT(said(advice, "conflict"), testing::IsEmpty());
   EXPECT_THAT(said(advice, "method"), testing::IsEmpty());
+}
+
+// A matrix that memory does not hold has no spectrum: what rests on it is unknown, and no number.
+TEST(Advise, SaysNothingOfWhatIsNotKnown) {
+  constexpr std::size_t kWide = 300;
+  const std::string wide = "model.layers.2.self_attn.q_proj.weight";
+  const std::vector<double> more = normal_numbers(kWide * kWide, 7);
+  TestModels models;
+  for (unsigned m = 0; m < 3; ++m) {
+    const double by = m == 0 ? 0 : 0.05;
+    models.add({{kFirst, {kSide, kSide}, moved(kBase, by, m)},
+                {kSecond, {kSide, kSide}, moved(kBase, by, 10 + m)},
+                {wide, {kWide, kWide}, moved(more, by, 20 + m)}});
+  }
+  const Analysis analysis = analysis_of(models.inputs(), 300'000);
+  ASSERT_FALSE(analysis.figures[2].changes[0].spectrum);
+  ASSERT_TRUE(analysis.figures[0].changes[0].spectrum);
+  EXPECT_EQ(analysis.methods.back().name, "smile");
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_FALSE(analysis.total.losses.back()[i]);
+    EXPECT_TRUE(analysis.total.losses.front()[i]);
+    EXPECT_TRUE(analysis.layers[0].figures.losses.back()[i]);
+  }
+  const auto advice = advise(analysis);
+  EXPECT_THAT(said(advice, "smile"), testing::IsEmpty());
+  EXPECT_THAT(said(advice, "method"), testing::Contains(HasSubstr("stays nearest")));
 }
 
 // What is said has its numbers beside it, and they are finite.

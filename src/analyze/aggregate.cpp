@@ -46,6 +46,13 @@ void add(PairSums& to, const PairSums& from) {
   to.either_top += from.either_top;
 }
 
+bool changed(const TensorFigures& tensor) {
+  return std::ranges::any_of(tensor.changes,
+                             [](const ChangeSums& change) { return change.squared > 0; });
+}
+
+// None where what becomes of a tensor that any fine-tune changed is not known: a sum over the rest
+// would look like the loss of all.
 std::vector<std::vector<std::optional<double>>> losses_of(std::span<const TensorFigures> figures,
                                                           std::span<const std::size_t> chosen,
                                                           std::size_t models) {
@@ -55,12 +62,13 @@ std::vector<std::vector<std::optional<double>>> losses_of(std::span<const Tensor
   for (std::size_t m = 0; m < methods; ++m) {
     for (std::size_t i = 0; i < models; ++i) {
       double lost = 0, squared = 0;
+      bool known = true;
       for (const std::size_t t : chosen) {
-        if (!figures[t].lost[m][i]) continue;
-        lost += *figures[t].lost[m][i];
+        known = known && (figures[t].lost[m][i] || !changed(figures[t]));
+        lost += figures[t].lost[m][i].value_or(0);
         squared += figures[t].changes[i].squared;
       }
-      if (squared > 0) losses[m][i] = std::sqrt(lost / squared);
+      if (known && squared > 0) losses[m][i] = std::sqrt(lost / squared);
     }
   }
   return losses;

@@ -33,7 +33,8 @@ struct Aggregate {
   double base_norm = 0;
   std::vector<ChangeFigures> changes;
   std::vector<PairFigures> pairs;
-  std::vector<std::vector<std::optional<double>>> losses;  // [method][fine-tune], relative to |D_i|
+  // [method][fine-tune], relative to |D_i|; none where that is 0, or a part of the loss unknown.
+  std::vector<std::vector<std::optional<double>>> losses;
 };
 
 // `whole`: squared norms of the fine-tunes' whole changes. `figures`: of inputs.tensors; those of

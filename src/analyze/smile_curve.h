@@ -16,7 +16,8 @@ struct SmilePoint {
   std::uint64_t parameters = 0;  // of the mixture: base, experts, routers
   double ratio = 1;              // to the base's
   // Of each fine-tune: |D - what the experts carry| / |D|, over all tensors, and over the linear
-  // part alone; as if the router always chose the fine-tune's own expert. None where D is 0.
+  // part alone; as if the router always chose the fine-tune's own expert. None where D is 0, and
+  // both where a spectrum that they rest on is not known.
   std::vector<std::optional<double>> errors, errors_linear;
 };
 
