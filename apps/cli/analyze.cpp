@@ -36,7 +36,7 @@ void print_models(const AnalysisReport& report) {
   for (const AnalysisReport::Model& model : report.models) {
     std::vector<std::string> row = {safe(model.short_name), plain(model.relative)};
     for (const auto& [part, share] : model.shares) row.push_back(percent(share));
-    row.push_back(plain(model.rank_90, "more"));
+    row.push_back(plain(model.rank_90, model.rank_beyond ? "more" : "-"));
     row.push_back(plain(model.effective_rank));
     table.add(std::move(row));
   }
@@ -69,8 +69,9 @@ void print_layers(const AnalysisReport& report) {
   }
   Table table(header, right);
   for (const AnalysisReport::Layer& layer : layers) {
-    std::vector<std::string> row = {std::to_string(layer.layer), percent(layer.sign_conflict_top),
-                                    plain(layer.cosine)};
+    const std::string number = std::to_string(layer.layer);
+    std::vector<std::string> row = {layer.module.empty() ? number : safe(layer.module) + ' ' + number,
+                                    percent(layer.sign_conflict_top), plain(layer.cosine)};
     for (const auto& relative : layer.relative) row.push_back(plain(relative));
     table.add(std::move(row));
   }

@@ -52,7 +52,9 @@ struct AnalysisReport {
     Number relative;         // |D| / |W_0|
     // Of D's squared norm by part of the model: "linear", "embedding", ...
     std::vector<std::pair<std::string, double>> shares;
-    Number rank_90;  // of the linear matrices: median of the fewest triples with 90 % of a change
+    // Of the linear matrices: median of the fewest triples with 90 % of a change.
+    Number rank_90;
+    bool rank_beyond = false;  // there is none, as the median is more than was looked at
     Number effective_rank;  // median over the linear matrices where it is known
   };
   struct Pair {
@@ -60,6 +62,7 @@ struct AnalysisReport {
     Number cosine, sign_conflict, sign_conflict_top, overlap_top;
   };
   struct Layer {
+    std::string module;  // "encoder"; "" where the model has layers of one module alone
     std::size_t layer = 0;
     std::vector<Number> relative;  // of each model
     Number sign_conflict_top;      // the worst pair's

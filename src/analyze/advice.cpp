@@ -10,6 +10,7 @@
 
 #include "analyze/advice_base.h"
 #include "analyze/advice_words.h"
+#include "analyze/median_rank.h"
 
 namespace merganser {
 namespace {
@@ -24,21 +25,14 @@ constexpr double kConflictNoted = 0.2;  // sign conflict of the top that is wort
 constexpr double kSameWay = 0.5;        // cosine of changes that mostly agree
 constexpr double kCloseEnough = 0.1;    // relative error that is hardly any
 
-std::optional<double> median(std::vector<double> values) {
-  if (values.empty()) return std::nullopt;
-  std::ranges::sort(values);
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
 std::vector<std::string> largest_layers(const std::vector<LayerGroup>& layers,
                                         const std::function<double(const Aggregate&)>& score) {
-  std::vector<std::pair<double, std::size_t>> order;
-  for (const LayerGroup& layer : layers) order.emplace_back(score(layer.figures), layer.layer);
+  std::vector<std::pair<double, std::string>> order;
+  for (const LayerGroup& layer : layers) order.emplace_back(score(layer.figures), layer.name());
   std::ranges::stable_sort(order, [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<std::string> names;
   for (std::size_t i = 0; i < std::min<std::size_t>(3, order.size()); ++i) {
-    if (order[i].first > 0) names.push_back(std::to_string(order[i].second));
+    if (order[i].first > 0) names.push_back(order[i].second);
   }
   return names;
 }
@@ -133,36 +127,26 @@ void conflict_rule(const Analysis& analysis, AdviceList& list) {
 
 void rank_rule(const Analysis& analysis, AdviceList& list) {
   for (std::size_t i = 0; i < analysis.inputs.models(); ++i) {
-    std::vector<double> ranks, sizes;
-    std::size_t beyond = 0;
-    for (std::size_t t = 0; t < analysis.inputs.tensors.size(); ++t) {
-      const AnalysedTensor& tensor = analysis.inputs.tensors[t];
-      const auto& spectrum = analysis.figures[t].changes[i].spectrum;
-      if (tensor.part != Part::linear || !spectrum) continue;
-      const auto rank = spectrum->rank_90();
-      beyond += !rank;
-      ranks.push_back(rank ? static_cast<double>(*rank) : HUGE_VAL);
-      sizes.push_back(static_cast<double>(std::min(tensor.shape[0], tensor.shape[1])));
-    }
-    if (ranks.empty()) continue;
-    const double middle = *median(ranks), size = *median(sizes);
-    if (std::isfinite(middle)) {
+    const MedianRank median = median_rank_90(analysis, i);
+    if (median.rank) {
       list.push_back({"rank",
                       "info",
                       fmt::format("{}: half of its matrices keep 90 % of their squared change in "
-                                  "{:.0f} singular directions or fewer (of {:.0f}).",
-                                  analysis.inputs.short_name(i), middle, size),
-                      {{"rank_90", middle}, {"full_rank", size}}});
-    } else {
+                                  "{} singular directions or fewer (of {}).",
+                                  analysis.inputs.short_name(i), *median.rank, median.full_rank),
+                      {{"rank_90", static_cast<double>(*median.rank)},
+                       {"full_rank", static_cast<double>(median.full_rank)}}});
+    } else if (median.more()) {
       list.push_back(
           {"rank",
            "note",
            fmt::format("{}: in {} of {} matrices {} singular directions hold less than 90 % of the "
                        "squared change: it is not of low rank, and adapters or experts of such "
                        "ranks will lose much of it.",
-                       analysis.inputs.short_name(i), beyond, ranks.size(), analysis.settings.rank),
-           {{"beyond", static_cast<double>(beyond)},
-            {"matrices", static_cast<double>(ranks.size())},
+                       analysis.inputs.short_name(i), median.beyond, median.matrices,
+                       analysis.settings.rank),
+           {{"beyond", static_cast<double>(median.beyond)},
+            {"matrices", static_cast<double>(median.matrices)},
             {"rank", static_cast<double>(analysis.settings.rank)}}});
     }
   }

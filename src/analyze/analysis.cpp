@@ -37,19 +37,22 @@ void add_groups(Analysis& analysis) {
   const auto together = [&](const Chosen& chosen) {
     return aggregate(inputs, analysis.figures, chosen, whole);
   };
-  std::map<std::size_t, Chosen> layers;
+  std::map<std::pair<std::size_t, std::size_t>, Chosen> layers;  // by module and number
   std::map<std::string, Chosen> roles;
   std::map<Part, Chosen> parts;
   Chosen all;
   for (std::size_t t = 0; t < inputs.tensors.size(); ++t) {
     const AnalysedTensor& tensor = inputs.tensors[t];
     analysis.tensors.push_back(together({t}));
-    if (tensor.place.layer) layers[*tensor.place.layer].push_back(t);
+    if (tensor.place.layer) layers[{tensor.place.module, *tensor.place.layer}].push_back(t);
     roles[tensor.role].push_back(t);
     parts[tensor.part].push_back(t);
     all.push_back(t);
   }
-  for (const auto& [layer, chosen] : layers) analysis.layers.push_back({layer, together(chosen)});
+  for (const auto& [place, chosen] : layers) {
+    const std::string& module = inputs.tensors[chosen.front()].module;
+    analysis.layers.push_back({module, place.second, together(chosen)});
+  }
   for (const auto& [role, chosen] : roles) analysis.roles.push_back({role, together(chosen)});
   for (const auto& [part, chosen] : parts) {
     analysis.parts.push_back({std::string(name_of(part)), together(chosen)});
@@ -58,6 +61,10 @@ void add_groups(Analysis& analysis) {
 }
 
 }  // namespace
+
+std::string LayerGroup::name() const {
+  return module.empty() ? std::to_string(layer) : fmt::format("{} {}", module, layer);
+}
 
 Analysis analyse(AnalysisInputs inputs, std::vector<AnalysedMethod> methods,
                  const AnalysisSettings& settings, Progress& progress) {

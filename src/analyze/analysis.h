@@ -30,8 +30,11 @@ struct AnalysisSettings {
 };
 
 struct LayerGroup {
+  std::string module;  // "encoder"; "" where the layers of one module are all there are
   std::size_t layer = 0;
   Aggregate figures;
+
+  std::string name() const;  // "3", "encoder 3"
 };
 
 struct NamedGroup {
@@ -45,7 +48,7 @@ struct Analysis {
   std::vector<AnalysedMethod> methods;
   std::vector<TensorFigures> figures;  // of inputs.tensors
   std::vector<Aggregate> tensors;      // each by itself
-  std::vector<LayerGroup> layers;      // by layer
+  std::vector<LayerGroup> layers;      // by module and layer
   std::vector<NamedGroup> roles, parts;
   Aggregate total;
   std::vector<SmilePoint> curve;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "architecture/weight_layout.h"
@@ -90,6 +91,7 @@ class Matcher {
           .hint("only fine-tunes of the base can be compared with it");
     }
     find_expert_biases();
+    name_modules();
     return std::move(inputs_);
   }
 
@@ -133,6 +135,19 @@ class Matcher {
           name.ends_with(kWeight) && tensor.size() > 0 && !is_mixture(tensor.place, lower(name));
     }
     inputs_.tensors.push_back(std::move(tensor));
+  }
+
+  // An encoder and a decoder both have a layer 3.
+  void name_modules() {
+    std::set<std::size_t> modules;
+    for (const AnalysedTensor& tensor : inputs_.tensors) {
+      if (tensor.place.layer) modules.insert(tensor.place.module);
+    }
+    if (modules.size() < 2) return;
+    for (AnalysedTensor& tensor : inputs_.tensors) {
+      if (!tensor.place.layer) continue;
+      tensor.module = inputs_.plan.models[0].architecture.modules()[tensor.place.module].name;
+    }
   }
 
   void find_expert_biases() {

@@ -19,6 +19,8 @@ std::string_view name_of(Part part);
 struct AnalysedTensor {
   std::string name;
   TensorPlace place;
+  // Whose layer it lies in ("encoder"); "" outside of layers, and where there is one module alone.
+  std::string module;
   std::string role;  // "attention.q", "norm.final"; of tensors without one the name, layers as {}
   Part part = Part::other;
   Shape shape;               // the same in all models

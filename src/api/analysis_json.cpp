@@ -7,6 +7,7 @@
 #include <optional>
 #include <variant>
 
+#include "analyze/median_rank.h"
 #include "api/report_text.h"
 #include "base/json.h"
 #include "merganser/merganser.h"
@@ -56,6 +57,12 @@ Json spectrum_json(const std::optional<Spectrum>& spectrum) {
           {"rank_90", rank ? Json(*rank) : Json(nullptr)}};
 }
 
+Json rank_json(const MedianRank& median) {
+  return {{"median", median.rank ? Json(*median.rank) : Json(nullptr)},
+          {"matrices", median.matrices},
+          {"beyond", median.beyond}};
+}
+
 Json angles_json(const std::optional<Angles>& angles) {
   if (!angles) return nullptr;
   return {{"input", numbers(angles->input)}, {"output", numbers(angles->output)}};
@@ -91,17 +98,18 @@ Json tensor_json(const AnalysedTensor& tensor, const TensorFigures& figures, con
     pair["angles"] = angles_json(figures.pairs[p].angles);
     pairs.push_back(std::move(pair));
   }
-  return {{"name", tensor.name},
-          {"role", tensor.role},
-          {"layer", tensor.place.layer ? Json(*tensor.place.layer) : Json(nullptr)},
-          {"part", name_of(tensor.part)},
-          {"shape", tensor.shape},
-          {"dtype", short_name(tensor.dtype)},
-          {"elements", tensor.size()},
-          {"base_norm", number(own.base_norm)},
-          {"changes", std::move(changes)},
-          {"pairs", std::move(pairs)},
-          {"losses", losses_json(own)}};
+  Json json = {{"name", tensor.name}, {"role", tensor.role}};
+  if (!tensor.module.empty()) json["module"] = tensor.module;
+  json["layer"] = tensor.place.layer ? Json(*tensor.place.layer) : Json(nullptr);
+  json["part"] = name_of(tensor.part);
+  json["shape"] = tensor.shape;
+  json["dtype"] = short_name(tensor.dtype);
+  json["elements"] = tensor.size();
+  json["base_norm"] = number(own.base_norm);
+  json["changes"] = std::move(changes);
+  json["pairs"] = std::move(pairs);
+  json["losses"] = losses_json(own);
+  return json;
 }
 
 void add_aggregate(Json& json, const Aggregate& group) {
@@ -133,7 +141,9 @@ Json groups_json(const std::vector<NamedGroup>& groups, const char* key) {
 Json layers_json(const std::vector<LayerGroup>& layers) {
   Json list = Json::array();
   for (const LayerGroup& layer : layers) {
-    Json json = {{"layer", layer.layer}};
+    Json json = Json::object();
+    if (!layer.module.empty()) json["module"] = layer.module;
+    json["layer"] = layer.layer;
     add_aggregate(json, layer.figures);
     list.push_back(std::move(json));
   }
@@ -188,7 +198,9 @@ std::string analysis_document(const Analysis& analysis, const std::vector<Advice
   const AnalysisSettings& settings = analysis.settings;
   Json models = Json::array(), tensors = Json::array(), left_out = Json::array();
   for (std::size_t i = 0; i < inputs.models(); ++i) {
-    models.push_back({{"name", inputs.name(i)}, {"kind", inputs.adapter(i) ? "lora" : "full"}});
+    models.push_back({{"name", inputs.name(i)},
+                      {"kind", inputs.adapter(i) ? "lora" : "full"},
+                      {"rank_90", rank_json(median_rank_90(analysis, i))}});
   }
   for (std::size_t t = 0; t < inputs.tensors.size(); ++t) {
     tensors.push_back(tensor_json(inputs.tensors[t], analysis.figures[t], analysis.tensors[t]));

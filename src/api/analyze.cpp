@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <thread>
 
 #include "analyze/advice.h"
 #include "analyze/analysis.h"
+#include "analyze/median_rank.h"
 #include "api/analysis_json.h"
 #include "api/request.h"
 #include "base/error.h"
@@ -200,22 +200,22 @@ AnalysisReport::Model summary_of(const Analysis& analysis, std::size_t i) {
   for (const NamedGroup& part : analysis.parts) {
     model.shares.emplace_back(part.name, part.figures.changes[i].share.value_or(0));
   }
-  std::vector<double> ranks, effective;
+  const MedianRank rank = median_rank_90(analysis, i);
+  if (rank.rank) model.rank_90 = static_cast<double>(*rank.rank);
+  model.rank_beyond = rank.more();
+  std::vector<double> effective;
   for (std::size_t t = 0; t < analysis.inputs.tensors.size(); ++t) {
     const auto& spectrum = analysis.figures[t].changes[i].spectrum;
     if (analysis.inputs.tensors[t].part != Part::linear || !spectrum) continue;
-    const auto rank = spectrum->rank_90();
-    ranks.push_back(rank ? static_cast<double>(*rank) : HUGE_VAL);
     if (const auto known = spectrum->effective_rank()) effective.push_back(*known);
   }
-  model.rank_90 = median_of(ranks);
-  if (model.rank_90 && !std::isfinite(*model.rank_90)) model.rank_90.reset();
   model.effective_rank = median_of(effective);
   return model;
 }
 
 AnalysisReport::Layer summary_of(const LayerGroup& group) {
   AnalysisReport::Layer layer;
+  layer.module = group.module;
   layer.layer = group.layer;
   for (const ChangeFigures& change : group.figures.changes) {
     layer.relative.push_back(change.relative);

@@ -182,6 +182,34 @@ def test_a_model_that_equals_the_base(trio):
     assert "equals the base" in advice(document, "base", "warning")[0]
 
 
+def test_the_median_rank_of_nothing_is_none(trio):
+    document = analyze(trio[0], trio[0], trio[1], "--rank", "2")
+    none, more = (model["rank_90"] for model in document["models"])
+    assert none == {"median": None, "matrices": 0, "beyond": 0}
+    assert more["median"] is None and more["beyond"] > more["matrices"] / 2
+    rows = program.succeed("analyze", trio[0], trio[0], trio[1], "--rank", "2").splitlines()
+    assert [row.split()[-2] for row in rows[1:3]] == ["-", "more"]
+
+
+def test_an_encoder_s_layers_are_not_its_decoder_s(tmp_path):
+    config = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5",
+              "num_layers": 2, "num_decoder_layers": 2}
+    names = [f"{module}.block.{layer}.layer.0.SelfAttention.q.weight"
+             for module in ("encoder", "decoder") for layer in (0, 1)]
+    base = {name: np.eye(4, dtype=np.float32) for name in [*names, "shared.weight"]}
+    tune = {name: array.copy() for name, array in base.items()}
+    tune["decoder.block.1.layer.0.SelfAttention.q.weight"][0, 0] = 3
+    paths = [checkpoint.write_checkpoint(tmp_path / name, config, tensors)
+             for name, tensors in (("base", base), ("tune", tune))]
+    document = analyze(*paths, paths[0])
+    found = {(layer["module"], layer["layer"]): layer["changes"][0]["norm"] for layer in document["layers"]}
+    assert found == {("encoder", 0): 0, ("encoder", 1): 0, ("decoder", 0): 0, ("decoder", 1): 2}
+    modules = {tensor["name"]: tensor.get("module") for tensor in document["tensors"]}
+    assert modules == {**{name: name.split(".")[0] for name in names}, "shared.weight": None}
+    assert "layer decoder 1 changed most" in " ".join(advice(document, "location"))
+    assert "decoder 1" in program.succeed("analyze", *paths, paths[0])
+
+
 def test_strangers_are_warned_of(trio, tmp_path):
     config = llama_config(hidden=16, vocab=32)
     tensors = random_tensors(llama_shapes(config), 99)

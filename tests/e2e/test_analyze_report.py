@@ -165,6 +165,45 @@ def test_bars_of_parts_are_to_scale(show, driver, stories_document):
     assert len(bars) == 4 and max(widths) < 1.01 * min(widths)
 
 
+def test_layers_of_an_encoder_and_a_decoder(show, driver):
+    """Layer 3 of one is not layer 3 of the other."""
+    half = len(LARGE["layers"]) // 2
+
+    def split(entry):
+        if entry["layer"] is None:
+            return entry
+        module = "encoder" if entry["layer"] < half else "decoder"
+        return {**entry, "module": module, "layer": entry["layer"] % half}
+
+    document = {**LARGE, **{key: [split(entry) for entry in LARGE[key]] for key in ("layers", "tensors")}}
+    show(document)
+    cells = marks(driver, "change-0")
+    assert len({round(cell["x"]) for cell in cells}) == 2 * half
+    layered = [t for t in LARGE["tensors"] if t["layer"] is not None]
+    assert sorted(c["value"] for c in cells) == sorted(t["changes"][0]["relative"] for t in layered)
+    for figure in ("pairs-by-layer", "zones"):
+        dots = [dot for dot in marks(driver, figure) if "cosine" in dot["source"] or "zones/II_III" in dot["source"]]
+        places = {round(dot["x"]) for dot in dots}
+        assert len(places) == 2 * half, figure
+        later = [dot for dot in dots if "layer decoder 3," in dot["label"]]
+        assert len(later) == 3 and all("/layers/19/" in dot["source"] for dot in later)
+
+
+def test_the_median_rank_is_the_documents(show, driver):
+    known = {"median": 12, "matrices": 9, "beyond": 0}
+    more = {"median": None, "matrices": 9, "beyond": 7}
+    none = {"median": None, "matrices": 0, "beyond": 0}
+    models = [{**model, "rank_90": rank} for model, rank in zip(LARGE["models"], (known, more, none))]
+    show({**LARGE, "models": models})
+    column = lambda: [
+        cell.text
+        for cell in driver.find_elements("css selector", "#summary-table tbody td:nth-child(7)")
+    ]
+    assert column() == ["12", "more than 64", "–"]
+    driver.find_element("css selector", "#summary-table thead th:nth-child(7) button").click()
+    assert column() == ["more than 64", "12", "–"]
+
+
 def test_choosing_a_pair_and_a_method(show, driver):
     show(LARGE)
     select = lambda text: driver.execute_script(

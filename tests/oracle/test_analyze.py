@@ -63,6 +63,8 @@ def compare(document, base, models, tolerance=CLOSE):
     for tensor in wanted["tensors"]:
         check(by_name[tensor["name"]], tensor, tensor["name"], tolerance)
     check(document["total"], wanted["total"], "total", tolerance)
+    for got, model in zip(document["models"], wanted["models"]):
+        assert got["rank_90"] == model["rank_90"]
     return wanted
 
 

@@ -167,6 +167,17 @@ def usual_methods(count):
     ]
 
 
+def rank_90(spectra):
+    """Over a model's linear matrices: the lower median of rank_90, None beyond what was looked at."""
+    ranks = sorted(s["rank_90"] or math.inf for s in spectra if s)
+    middle = ranks[(len(ranks) - 1) // 2] if ranks else math.inf
+    return {
+        "median": None if math.isinf(middle) else middle,
+        "matrices": len(ranks),
+        "beyond": sum(math.isinf(rank) for rank in ranks),
+    }
+
+
 # --- the document -----------------------------------------------------------------------------
 
 
@@ -301,8 +312,9 @@ def analyse(base, models, settings=None, *, names=None, where=place, methods=Non
         "schema": 1,
         "base": {"name": "base"},
         "models": [
-            {"name": name, "kind": "lora" if isinstance(model, Lora) else "full"}
-            for name, model in zip(names, models)
+            {"name": name, "kind": "lora" if isinstance(model, Lora) else "full",
+             "rank_90": rank_90([t["changes"][i]["spectrum"] for t in tensors if t["part"] == "linear"])}
+            for i, (name, model) in enumerate(zip(names, models))
         ],
         "settings": {key: settings[key] for key in SETTINGS},
         "methods": methods,

@@ -95,7 +95,8 @@ def test_lora():
     factors = {NAME: (np.array([[1.0, 0.0]]), np.array([[0.0], [1.0]]), 0.5)}
     document = analyse(BASE, [Lora(factors)])
     change = entry(document, NAME)["changes"][0]
-    assert document["models"] == [{"name": "model 1", "kind": "lora"}]
+    ranks = {"median": 1, "matrices": 1, "beyond": 0}
+    assert document["models"] == [{"name": "model 1", "kind": "lora", "rank_90": ranks}]
     assert change["norm"] == 0.5 and change["spectrum"]["rank_90"] == 1
     assert change["spectrum"]["effective_rank"] == pytest.approx(1)
     assert entry(document, BIAS)["changes"][0]["norm"] == 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reference.analysis import analyse
+from reference.analysis import analyse, rank_90
 from support.checkpoint import read_checkpoint
 
 # The reference has no advice; the page must show whatever stands there, in each of its levels.
@@ -111,7 +111,9 @@ def large(layers=32, models=3, seed=0):
              for i, r in enumerate(ranks)]
     return {
         "merganser": "0.1.0", "document": "analysis", "schema": 1, "base": {"name": "large-base"},
-        "models": [{"name": n, "kind": "lora" if i == 1 else "full"} for i, n in enumerate(names)],
+        "models": [{"name": n, "kind": "lora" if i == 1 else "full",
+                    "rank_90": rank_90([t["changes"][i]["spectrum"] for t in tensors])}
+                   for i, n in enumerate(names)],
         "settings": {"rank": 64, "top_share": 0.2, "angles": 8, "zones": True, "zone_share": 0.5,
                      "seed": 0},
         "methods": [{"name": label.split(",")[0], "label": label, "from": "usual" if i else "recipe",

@@ -72,6 +72,7 @@ function pairsByLayer() {
           ...value,
           panel: title,
           series: p,
+          module: moduleOf(l),
           x: layer,
           y: value.value,
           label: `${pairName(pair)}, layer ${layer}, ${title.toLowerCase()}: ${format(value.value)}`,
@@ -90,13 +91,7 @@ function pairsByLayer() {
       linePlot(points, width, {
         panels: measures.map(({ title }) => title),
         columns: fewColumns(width, 2),
-        x: {
-          label: "layer",
-          domain: d3.extent(layers),
-          ticks: Math.min(layers.length, 8),
-          tickFormat: "d",
-          inset: 4,
-        },
+        x: layerAxis(8, width / fewColumns(width, 2)),
         y: { zero: true },
       }),
     values: () => ({

@@ -75,8 +75,17 @@ const labelRoom = (width) => (width < 480 ? 21 : 27);
 
 // Ticks of layers that do not run into each other.
 function layerTicks(domain, room) {
-  const step = Math.max(1, Math.ceil((domain.length * 22) / room));
+  const wide = Math.max(22, 6 * d3.max(domain, (layer) => `${layer}`.length));
+  const step = Math.max(1, Math.ceil((domain.length * wide) / room));
   return domain.filter((_, i) => i % step === 0);
+}
+
+// Layers along a line plot: numbers, or the names of several modules' layers one after the other.
+function layerAxis(ticks, room) {
+  const axis = { label: "layer", inset: 4 };
+  if (layers.every((layer) => typeof layer === "number"))
+    return { ...axis, domain: d3.extent(layers), ticks: Math.min(layers.length, ticks), tickFormat: "d" };
+  return { ...axis, type: "point", domain: layers, ticks: layerTicks(layers, room) };
 }
 
 // cells: {x, y, value, from, label}
@@ -135,7 +144,7 @@ function seriesKey(names, kinds = []) {
 }
 
 // Points joined to lines, one line for each series (and `dashed` or not), in panels side by side.
-// points: {panel, x, y, series, dashed, value, from, label}; y is what is drawn, value what is carried.
+// points: {panel, x, y, series, dashed, module, value, from, label}; lines end where `module` does; y is what is drawn, value what is carried.
 function linePlot(points, width, { panels, x, y, columns, panelHeight = 150, rule = null, extra = [] }) {
   const known = points.filter((point) => point.value !== null);
   const many = panels.length > 1;
@@ -146,7 +155,7 @@ function linePlot(points, width, { panels, x, y, columns, panelHeight = 150, rul
     ? { fx: (d) => place(d.panel) % across, fy: (d) => Math.floor(place(d.panel) / across) }
     : {};
   const titles = panels.map((panel) => ({ panel }));
-  const line = (d) => `${d.panel}|${d.series}|${d.dashed ? 1 : 0}`;
+  const line = (d) => `${d.panel}|${d.series}|${d.dashed ? 1 : 0}|${d.module ?? ""}`;
   return Plot.plot({
     style,
     width,

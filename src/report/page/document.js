@@ -44,8 +44,6 @@ function large(value) {
   return whole(value);
 }
 
-const median = (values) => d3.median(values.filter((value) => value !== null)) ?? null;
-
 // Roles in the order in which a token passes them, whatever their spelling; norms and biases last.
 const roleOrder = [
   /q(uery)?([._]|$)/,
@@ -65,7 +63,10 @@ function roleRank(role) {
 const byRole = (a, b) => roleRank(a) - roleRank(b) || (a < b ? -1 : 1);
 const shortRole = (role) => role.replace(/\.weight$/, "");
 
-const layers = (analysis.layers ?? []).map((entry) => entry.layer);
+// The number of a layer, or, where several modules have layers, its name: "encoder 3".
+const layerOf = (entry) => (entry.module ? `${entry.module} ${entry.layer}` : (entry.layer ?? null));
+const layers = (analysis.layers ?? []).map(layerOf);
+const moduleOf = (l) => analysis.layers[l].module ?? "";
 const inLayers = analysis.tensors
   .map((tensor, index) => ({ tensor, index }))
   .filter(({ tensor }) => tensor.layer !== null && tensor.layer !== undefined);
@@ -74,12 +75,12 @@ const outside = analysis.tensors
   .filter(({ tensor }) => tensor.layer === null || tensor.layer === undefined);
 
 // Cells of a map layer x role. `of({tensor, index})` gives a tensor's number, null where it has none;
-// `join(members)` that of several tensors in one cell (experts, encoder and decoder).
+// `join(members)` that of several tensors in one cell (experts).
 function layerCells(of, join) {
   const groups = d3.group(
     inLayers,
     ({ tensor }) => tensor.role,
-    ({ tensor }) => tensor.layer,
+    ({ tensor }) => layerOf(tensor),
   );
   const cells = [];
   for (const role of [...groups.keys()].sort(byRole)) {

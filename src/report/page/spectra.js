@@ -95,6 +95,7 @@ function zonesFigure() {
           ...share,
           panel: zoneNames[zone],
           series: i,
+          module: moduleOf(l),
           x: layer,
           y: share.value,
           label: `${model}, layer ${layer}, ${zoneNames[zone]}: ${percent(share.value)}`,
@@ -117,13 +118,7 @@ function zonesFigure() {
       linePlot(points, width, {
         panels: Object.values(zoneNames),
         columns: fewColumns(width, 3),
-        x: {
-          label: "layer",
-          domain: d3.extent(layers),
-          ticks: Math.min(layers.length, 6),
-          tickFormat: "d",
-          inset: 4,
-        },
+        x: layerAxis(6, width / fewColumns(width, 3)),
         y: { domain: [0, 1], tickFormat: (d) => `${100 * d} %` },
       }),
     values: () => ({

@@ -82,6 +82,14 @@ function numbersOf(entry) {
   );
 }
 
+// Beyond what was looked at there is no number, but it is more than any.
+function rankCell(i) {
+  const rank = analysis.models[i].rank_90;
+  if (rank && rank.median === null && rank.matrices > 0)
+    return { value: Infinity, text: `more than ${analysis.settings.rank}` };
+  return number(`/models/${i}/rank_90/median`);
+}
+
 function summaryRow(model, i) {
   const index = (analysis.parts ?? []).findIndex((part) => part.part === "linear");
   const linear = index < 0 ? derived(null, "") : number(`/parts/${index}/changes/${i}/share`);
@@ -89,9 +97,6 @@ function summaryRow(model, i) {
     layers.map((layer, l) => ({ layer, ...number(`/layers/${l}/changes/${i}/relative`) })),
     (d) => d.value,
   );
-  const ranks = analysis.tensors
-    .filter((tensor) => tensor.part === "linear")
-    .map((tensor) => tensor.changes[i]?.spectrum?.rank_90 ?? null);
   const nearest = d3.greatest(
     pairs
       .map((pair, p) => ({ pair, ...number(`/total/pairs/${p}/cosine`) }))
@@ -111,7 +116,7 @@ function summaryRow(model, i) {
     linear,
     derived(linear.value === null ? null : 1 - linear.value, `1 - linear share of model ${i}`),
     most?.value > 0 ? { value: most.layer, text: `${most.layer} (${percent(most.value)})` } : null,
-    { value: median(ranks) },
+    rankCell(i),
     ...(pairs.length
       ? [
           nearest

@@ -61,7 +61,7 @@ function tensorsTable() {
         ],
         rows: rows.map(({ tensor, index }) => [
           tensor.name,
-          tensor.layer ?? null,
+          layerOf(tensor),
           tensor.part,
           tensor.shape.join(" × ") || "scalar",
           tensor.dtype,
