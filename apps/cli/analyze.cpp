@@ -70,8 +70,9 @@ void print_layers(const AnalysisReport& report) {
   Table table(header, right);
   for (const AnalysisReport::Layer& layer : layers) {
     const std::string number = std::to_string(layer.layer);
-    std::vector<std::string> row = {layer.module.empty() ? number : safe(layer.module) + ' ' + number,
-                                    percent(layer.sign_conflict_top), plain(layer.cosine)};
+    std::vector<std::string> row = {
+        layer.module.empty() ? number : safe(layer.module) + ' ' + number,
+        percent(layer.sign_conflict_top), plain(layer.cosine)};
     for (const auto& relative : layer.relative) row.push_back(plain(relative));
     table.add(std::move(row));
   }
@@ -149,7 +150,8 @@ void add_analyze(CLI::App& app, Run& run) {
   command->add_flag("--losses,!--no-losses", request.losses,
                     "What merges would lose of each fine-tune (default)");
   command->add_option("--seed", options->seed, "Of random masks; overrides the recipe's");
-  command->add_option("--memory", options->memory, "What matrices at work may take; default 900MB");
+  command->add_option("--memory", options->memory,
+                      "What matrices at work may take; default 900MB, or what the largest needs");
   command->add_option("--threads", request.threads, "Worker threads; 0: one for each core")
       ->default_str("0")
       ->check(CLI::Range(0, 1024));

@@ -36,7 +36,9 @@ struct AnalysisRequest {
   bool losses = true;        // merges are foretold
   std::optional<std::uint64_t> seed;  // of random masks; overrides the recipe's
   unsigned threads = 0;               // 0: one for each core
-  std::uint64_t memory = 0;           // bytes that matrices at work may take; 0: 900 MB
+  // Bytes that matrices at work may take together; larger ones are left out, and notes say so. 0:
+  // 900 MB, or what the largest takes by itself.
+  std::uint64_t memory = 0;
   std::string report;                 // an HTML file to write; "": none
   bool force = false;                 // replace an existing one
 };
@@ -55,7 +57,7 @@ struct AnalysisReport {
     // Of the linear matrices: median of the fewest triples with 90 % of a change.
     Number rank_90;
     bool rank_beyond = false;  // there is none, as the median is more than was looked at
-    Number effective_rank;  // median over the linear matrices where it is known
+    Number effective_rank;     // median over the linear matrices where it is known
   };
   struct Pair {
     std::string a, b;  // short names

@@ -15,6 +15,8 @@ namespace {
 
 using Chosen = std::vector<std::size_t>;
 
+constexpr std::uint64_t kUsualMemory = 900'000'000;
+
 void add_methods(Analysis& analysis, std::vector<AnalysedMethod> methods, Progress& progress) {
   for (AnalysedMethod& method : methods) {
     progress.stage("merging by " + method.name);
@@ -72,13 +74,14 @@ Analysis analyse(AnalysisInputs inputs, std::vector<AnalysedMethod> methods,
   analysis.settings = settings;
   analysis.notes = inputs.notes;
   analysis.inputs = std::move(inputs);
+  const std::uint64_t memory = settings.memory == 0 ? kUsualMemory : settings.memory;
   progress.stage("comparing");
   analysis.figures =
-      compare_elements(analysis.inputs, settings.top_share, settings.threads, progress);
+      compare_elements(analysis.inputs, settings.top_share, memory, settings.threads, progress);
   progress.stage("decomposing");
   compare_matrices(analysis.inputs,
                    {settings.rank, settings.angles, settings.zones, settings.zone_share,
-                    settings.seed, settings.memory, settings.threads},
+                    settings.seed, memory, settings.memory == 0, settings.threads},
                    analysis.figures, analysis.notes, progress);
   add_methods(analysis, std::move(methods), progress);
   add_groups(analysis);

@@ -25,7 +25,9 @@ struct AnalysisSettings {
   double zone_share = 0.5;  // of the sum of the base's singular values that zone I holds
   std::uint64_t router_rank = 8;
   std::uint64_t seed = 0;
-  std::uint64_t memory = 0;  // bytes that matrices at work may take together
+  // Bytes that matrices at work may take together, and what is collected of elements for their
+  // ranks. 0: 900 MB, or what the largest matrix takes by itself.
+  std::uint64_t memory = 0;
   unsigned threads = 1;
 };
 

@@ -19,6 +19,14 @@ namespace {
 constexpr std::size_t kBlock = 4096;                      // elements a sum is taken over
 constexpr std::size_t kPiece = std::size_t{32} * kBlock;  // elements read at once
 
+// Collected by a MagnitudeRank: fewer than its counts take save nothing, more than this no time.
+constexpr std::uint64_t kFewest = std::uint64_t{1} << 16, kMost = std::uint64_t{1} << 21;
+
+std::uint64_t collected(std::uint64_t memory, unsigned threads, std::size_t models) {
+  const std::uint64_t searches = std::max<std::uint64_t>(1, std::uint64_t{threads} * models);
+  return std::clamp(memory / searches / sizeof(double), kFewest, kMost);
+}
+
 [[noreturn]] void refuse(const PlanModel& model, std::size_t tensor, std::size_t count) {
   throw Error(ErrorKind::corrupt, fmt::format("holds NaN or Inf (at least {} elements)", count))
       .in_file(model.path.string())
@@ -32,7 +40,7 @@ bool opposed(double a, double b) { return (a < 0 && b > 0) || (a > 0 && b < 0); 
 class TensorPasses {
  public:
   TensorPasses(const AnalysisInputs& inputs, const AnalysedTensor& tensor, double top_share,
-               Progress& progress)
+               std::uint64_t collected, Progress& progress)
       : inputs_(inputs),
         tensor_(tensor),
         progress_(progress),
@@ -41,7 +49,7 @@ class TensorPasses {
     for (std::size_t i = 0; i < inputs.models(); ++i) {
       readers_.emplace_back(inputs, tensor, i);
       const double wanted = std::ceil(top_share * static_cast<double>(size_));
-      ranks_.emplace_back(std::min(size_, static_cast<std::uint64_t>(wanted)));
+      ranks_.emplace_back(std::min(size_, static_cast<std::uint64_t>(wanted)), collected);
       buffers_.emplace_back(kPiece);
     }
     figures_.changes.resize(inputs.models());
@@ -165,7 +173,8 @@ class TensorPasses {
 }  // namespace
 
 std::vector<TensorFigures> compare_elements(const AnalysisInputs& inputs, double top_share,
-                                            unsigned threads, Progress& progress) {
+                                            std::uint64_t memory, unsigned threads,
+                                            Progress& progress) {
   std::vector<std::size_t> order(inputs.tensors.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   // The largest first, so that no thread is left alone with one at the end.
@@ -175,8 +184,9 @@ std::vector<TensorFigures> compare_elements(const AnalysisInputs& inputs, double
   for (const AnalysedTensor& tensor : inputs.tensors) bytes += inputs.bytes(tensor);
   progress.begin(inputs.pairs() > 0 ? 3 * bytes : bytes);
   std::vector<TensorFigures> found(inputs.tensors.size());
+  const std::uint64_t most = collected(memory, threads, inputs.models());
   for_each_of(order, threads, [&](std::size_t t) {
-    found[t] = TensorPasses(inputs, inputs.tensors[t], top_share, progress).run();
+    found[t] = TensorPasses(inputs, inputs.tensors[t], top_share, most, progress).run();
   });
   return found;
 }

@@ -9,13 +9,12 @@ namespace merganser {
 namespace {
 
 constexpr unsigned kBits = 16;
-constexpr std::uint64_t kCollected = std::uint64_t{1} << 21;  // 16 MiB of f64
 
 std::uint64_t bits_of(double x) { return std::bit_cast<std::uint64_t>(std::abs(x)); }
 
 }  // namespace
 
-MagnitudeRank::MagnitudeRank(std::uint64_t rank) : left_(rank) {
+MagnitudeRank::MagnitudeRank(std::uint64_t rank, std::uint64_t most) : most_(most), left_(rank) {
   if (rank == 0) {
     finish(std::bit_cast<std::uint64_t>(std::numeric_limits<double>::infinity()));
   } else {
@@ -55,7 +54,7 @@ void MagnitudeRank::end_pass() {
     prefix_ = prefix_ << (known_ - shift_) | bin;
     known_ = shift_;
     if (known_ == 0) return finish(prefix_);
-    if (bins_[bin] <= kCollected) {
+    if (bins_[bin] <= most_) {
       inside_.reserve(static_cast<std::size_t>(bins_[bin]));
       stage_ = Stage::collect;
     } else {

@@ -12,8 +12,9 @@ namespace merganser {
 // number that its bits make. Any order of the pieces gives the same value.
 class MagnitudeRank {
  public:
-  // rank: 1 for the largest; 0: there is none, and the value is infinity.
-  explicit MagnitudeRank(std::uint64_t rank);
+  // rank: 1 for the largest; 0: there is none, and the value is infinity. `most`: numbers collected
+  // at once, 8 bytes each, beside 512 KiB for counts; fewer take more passes and give the same.
+  MagnitudeRank(std::uint64_t rank, std::uint64_t most);
 
   bool done() const { return stage_ == Stage::done; }
   void look(const double* x, std::size_t n);
@@ -25,6 +26,7 @@ class MagnitudeRank {
   void finish(std::uint64_t bits);
 
   Stage stage_ = Stage::count;
+  std::uint64_t most_;
   std::uint64_t left_;        // rank among those whose upper bits are the prefix
   std::uint64_t prefix_ = 0;  // bits from known_ on
   unsigned known_ = 63, shift_ = 47;

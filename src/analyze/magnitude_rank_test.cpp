@@ -15,8 +15,10 @@ struct Answer {
   int passes;
 };
 
-Answer ranked(const std::vector<double>& x, std::uint64_t rank) {
-  MagnitudeRank search(rank);
+constexpr std::uint64_t kMost = std::uint64_t{1} << 21;
+
+Answer ranked(const std::vector<double>& x, std::uint64_t rank, std::uint64_t most = kMost) {
+  MagnitudeRank search(rank, most);
   int passes = 0;
   for (; !search.done(); ++passes) {
     for (std::size_t at = 0; at < x.size(); at += 1000) {
@@ -45,7 +47,9 @@ TEST(MagnitudeRank, IsTheSortedOne) {
   for (const std::uint64_t rank : {1, 2, 4001, 13334, 13335, 20001}) {
     EXPECT_EQ(ranked(x, rank).value, sorted(x, rank)) << rank;
     EXPECT_EQ(ranked(x, rank).passes, 2) << rank;
+    EXPECT_EQ(ranked(x, rank, 3).value, sorted(x, rank)) << rank;
   }
+  EXPECT_GT(ranked(x, 4001, 3).passes, 2);
 }
 
 // More of them than are collected, so that the bits are searched to the last one.
@@ -61,8 +65,8 @@ TEST(MagnitudeRank, TiesOfMillions) {
 }
 
 TEST(MagnitudeRank, RankZeroIsNobody) {
-  EXPECT_TRUE(MagnitudeRank(0).done());
-  EXPECT_EQ(MagnitudeRank(0).value(), std::numeric_limits<double>::infinity());
+  EXPECT_TRUE(MagnitudeRank(0, kMost).done());
+  EXPECT_EQ(MagnitudeRank(0, kMost).value(), std::numeric_limits<double>::infinity());
 }
 
 }  // namespace

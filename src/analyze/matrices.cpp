@@ -6,7 +6,9 @@
 #include <cmath>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -72,24 +74,35 @@ bool in_f64(const AnalysedTensor& tensor) {
   return std::min(tensor.shape[0], tensor.shape[1]) <= kExact;
 }
 
-std::uint64_t bytes_at_work(const AnalysedTensor& tensor, const MatrixOptions& options) {
+// What is found of a matrix, and the bytes that it takes meanwhile.
+struct Decomposing {
+  std::size_t tensor = 0;
+  bool zones = false;
+  std::uint64_t bytes = 0;
+};
+
+Decomposing decomposing(const AnalysisInputs& inputs, std::size_t index, bool zones,
+                        const MatrixOptions& options) {
+  const AnalysedTensor& tensor = inputs.tensors[index];
   const std::uint64_t rows = tensor.shape[0], cols = tensor.shape[1];
   const std::uint64_t width = in_f64(tensor) ? sizeof(double) : sizeof(float);
   const std::uint64_t rank = std::max<std::uint64_t>(options.rank, options.angles);
   const std::uint64_t matrix = rows * cols * width;
   const std::uint64_t spectrum = truncated_svd_workspace(rows, cols, rank, width);
-  if (!options.zones || tensor.part != Part::linear) return matrix + spectrum;
-  const ZonesMemory zones = zones_memory(rows, cols, width, options.zone_share);
-  return std::max(matrix + zones.making,
-                  2 * matrix + zones.kept + std::max(spectrum, zones.applying));
+  if (!zones) return {index, false, matrix + spectrum};
+  const ZonesMemory needed = zones_memory(rows, cols, width, options.zone_share);
+  return {index, true,
+          std::max(matrix + needed.making,
+                   2 * matrix + needed.kept + std::max(spectrum, needed.applying))};
 }
 
 class MatrixWork {
  public:
-  MatrixWork(const AnalysisInputs& inputs, const AnalysedTensor& tensor,
+  MatrixWork(const AnalysisInputs& inputs, const AnalysedTensor& tensor, bool zones,
              const MatrixOptions& options, TensorFigures& figures, Progress& progress)
       : inputs_(inputs),
         tensor_(tensor),
+        zones_(zones),
         options_(options),
         figures_(figures),
         progress_(progress) {}
@@ -110,37 +123,47 @@ class MatrixWork {
   std::size_t rows() const { return static_cast<std::size_t>(tensor_.shape[0]); }
   std::size_t cols() const { return static_cast<std::size_t>(tensor_.shape[1]); }
 
-  // take(base's elements, change's elements, first)
-  template <class Take>
-  void each_piece(ChangeReader* reader, Take take) const {
-    ValueReader base_reader(inputs_.plan, tensor_.base);
-    std::vector<double> base, change;
+  // act(first, how many)
+  template <class Act>
+  void each_piece(Act act) const {
     for (std::size_t first = 0; first < rows() * cols(); first += kPiece) {
       check_stop();
-      base.resize(std::min(kPiece, rows() * cols() - first));
-      base_reader.read(first, base);
-      if (reader != nullptr) {
-        change.resize(base.size());
-        reader->read(first, base, change);
-      }
-      take(base, change, first);
+      act(first, std::min(kPiece, rows() * cols() - first));
     }
   }
 
   template <class T>
   Matrix<T> base_matrix() const {
     Matrix<T> matrix(rows(), cols());
-    each_piece(nullptr, [&](const auto& base, const auto&, std::size_t first) {
+    ValueReader reader(inputs_.plan, tensor_.base);
+    std::vector<double> base;
+    each_piece([&](std::size_t first, std::size_t count) {
+      base.resize(count);
+      reader.read(first, base);
       std::ranges::transform(base, matrix.data() + first,
                              [](double x) { return static_cast<T>(x); });
     });
     return matrix;
   }
 
+  // `held`: the base, where it is at hand as it was stored; else it is read once more, unless the
+  // change is an adapter's, which needs none.
   template <class T>
-  Matrix<T> change_matrix(ChangeReader& reader) const {
+  Matrix<T> change_matrix(ChangeReader& reader, const Matrix<T>* held) const {
     Matrix<T> matrix(rows(), cols());
-    each_piece(&reader, [&](const auto&, const auto& change, std::size_t first) {
+    ValueReader base_reader(inputs_.plan, tensor_.base);
+    std::vector<double> base, change;
+    each_piece([&](std::size_t first, std::size_t count) {
+      if (!reader.product()) {
+        base.resize(count);
+        if (held != nullptr) {
+          std::copy_n(held->data() + first, count, base.begin());
+        } else {
+          base_reader.read(first, base);
+        }
+      }
+      change.resize(count);
+      reader.read(first, base, change);
       std::ranges::transform(change, matrix.data() + first,
                              [](double x) { return static_cast<T>(x); });
     });
@@ -149,8 +172,9 @@ class MatrixWork {
 
   template <class T>
   void work() {
-    const bool with_zones =
-        options_.zones && tensor_.part == Part::linear && figures_.base_squared > 0;
+    const bool with_zones = zones_ && figures_.base_squared > 0;
+    // Every type but f64 goes into T and back without a loss.
+    const bool exact = std::is_same_v<T, double> || inputs_.plan.dtype(tensor_.base) != DType::f64;
     const SpectrumOptions spectrum{options_.rank, inputs_.models() > 1 ? options_.angles : 0,
                                    options_.seed};
     std::optional<Matrix<T>> base;
@@ -169,7 +193,7 @@ class MatrixWork {
           zones.emplace(std::as_const(*base).view(), options_.zone_share);
           check_stop();
         }
-        const Matrix<T> change = change_matrix<T>(reader);
+        const Matrix<T> change = change_matrix<T>(reader, base && exact ? &*base : nullptr);
         if (!reader.product()) found = decompose<T>(change.view(), spectrum);
         check_stop();
         if (zones && !zones->empty()) sums.zones = zones->of(change.view(), sums.squared);
@@ -193,44 +217,109 @@ class MatrixWork {
 
   const AnalysisInputs& inputs_;
   const AnalysedTensor& tensor_;
+  bool zones_;
   const MatrixOptions& options_;
   TensorFigures& figures_;
   Progress& progress_;
 };
+
+// What was not found for want of memory, told once for each shape.
+class Misses {
+ public:
+  explicit Misses(const AnalysisInputs& inputs) : inputs_(inputs) {}
+
+  void add(const Decomposing& wanted) {
+    Shape shape = inputs_.tensors[wanted.tensor].shape;
+    Miss& miss = misses_[{std::move(shape), wanted.zones}];
+    if (miss.count++ == 0) miss.first = wanted;
+  }
+
+  void tell(std::vector<std::string>& notes) const {
+    for (const auto& [key, miss] : misses_) {
+      const auto& [shape, zones] = key;
+      const std::string& name = inputs_.tensors[miss.first.tensor].name;
+      const std::string who =
+          miss.count == 1 ? name : fmt::format("{} and {} more", name, miss.count - 1);
+      const std::string why =
+          std::ranges::min(shape) > kLongest
+              ? fmt::format("as both sides are beyond {}", kLongest)
+              : fmt::format("for which {} are needed (--memory)", human_bytes(miss.first.bytes));
+      notes.push_back(fmt::format("{}, {}: no {}, {}", who, to_string(shape),
+                                  zones ? "zones" : "spectrum, zones and angles", why));
+    }
+  }
+
+ private:
+  struct Miss {
+    Decomposing first;
+    std::size_t count = 0;
+  };
+
+  const AnalysisInputs& inputs_;
+  std::map<std::pair<Shape, bool>, Miss> misses_;
+};
+
+// What is done of each matrix, the largest first. `memory` grows where options.memory_grows.
+std::vector<Decomposing> choose(const AnalysisInputs& inputs, const MatrixOptions& options,
+                                std::uint64_t& memory, std::vector<std::string>& notes) {
+  std::vector<Decomposing> chosen;
+  Misses misses(inputs);
+  std::uint64_t largest = 0;
+  for (std::size_t t = 0; t < inputs.tensors.size(); ++t) {
+    const AnalysedTensor& tensor = inputs.tensors[t];
+    if (!has_spectrum(tensor)) continue;
+    const Decomposing alone = decomposing(inputs, t, false, options);
+    const bool possible = std::min(tensor.shape[0], tensor.shape[1]) <= kLongest;
+    if (!possible || (alone.bytes > options.memory && !options.memory_grows)) {
+      misses.add(alone);
+      continue;
+    }
+    largest = std::max(largest, alone.bytes);
+    chosen.push_back(alone);
+  }
+  memory = std::max(options.memory, largest);
+  for (Decomposing& one : chosen) {
+    if (!options.zones || inputs.tensors[one.tensor].part != Part::linear) continue;
+    const Decomposing both = decomposing(inputs, one.tensor, true, options);
+    if (both.bytes <= memory) {
+      one = both;
+    } else {
+      misses.add(both);
+    }
+  }
+  if (memory > options.memory) {
+    notes.push_back(
+        fmt::format("matrices take up to {}, which the largest needs (--memory sets a "
+                    "limit, and leaves out what is larger)",
+                    human_bytes(memory)));
+  }
+  misses.tell(notes);
+  std::ranges::stable_sort(chosen, std::greater<>(), [&](const Decomposing& one) {
+    return inputs.tensors[one.tensor].size();
+  });
+  return chosen;
+}
 
 }  // namespace
 
 void compare_matrices(const AnalysisInputs& inputs, const MatrixOptions& options,
                       std::vector<TensorFigures>& figures, std::vector<std::string>& notes,
                       Progress& progress) {
-  std::vector<std::size_t> order;
-  std::vector<std::uint64_t> costs(inputs.tensors.size());
-  std::uint64_t total = 0;
-  for (std::size_t t = 0; t < inputs.tensors.size(); ++t) {
-    const AnalysedTensor& tensor = inputs.tensors[t];
-    if (!has_spectrum(tensor)) continue;
-    const bool fits = std::min(tensor.shape[0], tensor.shape[1]) <= kLongest &&
-                      bytes_at_work(tensor, options) <= options.memory;
-    // In f64 the copies are wider; very small matrices take next to nothing all the same.
-    if (!fits) {
-      notes.push_back(fmt::format("{}: {} takes {} to decompose: no spectrum, zones and angles",
-                                  tensor.name, to_string(tensor.shape),
-                                  human_bytes(bytes_at_work(tensor, options))));
-      continue;
-    }
-    order.push_back(t);
-    costs[t] = inputs.bytes(tensor);
-    total += costs[t];
-  }
-  std::ranges::stable_sort(order, std::greater<>(),
-                           [&](std::size_t t) { return inputs.tensors[t].size(); });
-  progress.begin(total);
+  // Before anything is counted: BLAS's buffers go by its threads.
   set_blas_threads(1);
-  MemoryGate gate(options.memory);
-  for_each_of(order, options.threads, [&](std::size_t t) {
-    const MemoryGate::Pass pass(gate, bytes_at_work(inputs.tensors[t], options));
-    MatrixWork(inputs, inputs.tensors[t], options, figures[t], progress).run();
-    progress.advance(costs[t]);
+  std::uint64_t memory = 0;
+  const std::vector<Decomposing> chosen = choose(inputs, options, memory, notes);
+  std::uint64_t total = 0;
+  for (const Decomposing& one : chosen) total += inputs.bytes(inputs.tensors[one.tensor]);
+  progress.begin(total);
+  MemoryGate gate(memory);
+  std::vector<std::size_t> order(chosen.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for_each_of(order, options.threads, [&](std::size_t i) {
+    const auto& [t, zones, bytes] = chosen[i];
+    const MemoryGate::Pass pass(gate, bytes);
+    MatrixWork(inputs, inputs.tensors[t], zones, options, figures[t], progress).run();
+    progress.advance(inputs.bytes(inputs.tensors[t]));
   });
 }
 

@@ -1,16 +1,21 @@
 // For tests: small checkpoints on the disk, matched as an analysis sees them.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
-#include <map>
+#include <memory>
 #include <random>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "analyze/inputs.h"
 #include "checkpoint/testing.h"
 #include "plan/models.h"
+#include "source/source.h"
 
 namespace merganser::test {
 
@@ -26,6 +31,31 @@ inline std::vector<double> normal_numbers(std::size_t n, unsigned seed) {
   std::vector<double> values(n);
   for (double& value : values) value = draw(engine);
   return values;
+}
+
+// Another source that counts the bytes that are read of it.
+class CountedSource final : public Source {
+ public:
+  explicit CountedSource(std::shared_ptr<const Source> source) : source_(std::move(source)) {}
+  std::string label() const override { return source_->label(); }
+  const std::vector<TensorInfo>& headers() const override { return source_->headers(); }
+  DType read_dtype(std::size_t tensor) const override { return source_->read_dtype(tensor); }
+  void read(std::size_t tensor, std::uint64_t begin, std::span<std::byte> out) const override {
+    bytes_ += out.size();
+    source_->read(tensor, begin, out);
+  }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::shared_ptr<const Source> source_;
+  mutable std::atomic<std::uint64_t> bytes_{0};
+};
+
+// Puts one in a model's place.
+inline std::shared_ptr<const CountedSource> counted(PlanModel& model) {
+  auto source = std::make_shared<const CountedSource>(model.source);
+  model.source = source;
+  return source;
 }
 
 // Single files, the base first.

@@ -24,7 +24,6 @@ namespace merganser {
 namespace {
 
 constexpr std::uint64_t kMaxRecipe = 1 << 20;
-constexpr std::uint64_t kUsualMemory = 900'000'000;
 
 void check(const AnalysisRequest& request) {
   const auto refuse = [](const char* what) { throw Error(ErrorKind::usage, what); };
@@ -272,7 +271,7 @@ AnalysisReport analyze(const AnalysisRequest& request, Progress& progress) {
   settings.angles = static_cast<std::size_t>(request.angles);
   settings.zones = request.zones;
   settings.seed = request.seed.value_or(wanted.recipe ? wanted.recipe->seed : 0);
-  settings.memory = request.memory == 0 ? kUsualMemory : request.memory;
+  settings.memory = request.memory;
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   settings.threads = request.threads == 0 ? cores : request.threads;
 
