@@ -39,8 +39,8 @@ struct AnalysisRequest {
   // Bytes that matrices at work may take together; larger ones are left out, and notes say so. 0:
   // 900 MB, or what the largest takes by itself.
   std::uint64_t memory = 0;
-  std::string report;                 // an HTML file to write; "": none
-  bool force = false;                 // replace an existing one
+  std::string report;  // an HTML file to write; "": none
+  bool force = false;  // replace an existing one
 };
 
 struct AnalysisReport {

@@ -41,8 +41,7 @@ std::vector<Scores> score(const Model& model, std::span<const Subject> subjects,
                           const ScoreOptions& options, Progress& progress) {
   std::vector<Scores> scores;
   for (const Subject& subject : subjects) {
-    scores.push_back(
-        score(model, subject.head, subject.task, subject.examples, options, progress));
+    scores.push_back(score(model, subject.head, subject.task, subject.examples, options, progress));
   }
   return scores;
 }

@@ -63,8 +63,9 @@ at::Tensor TaskHead::logits(const Model& model, const Batch& batch) const {
   if (!own()) return model.logits(batch);
   const at::Tensor x = features(model, batch);
   if (x.size(-1) != weight_.size(1)) {
-    throw Error(ErrorKind::mismatch, fmt::format("the head takes vectors of {}, the model's have {}",
-                                                 weight_.size(1), x.size(-1)))
+    throw Error(ErrorKind::mismatch,
+                fmt::format("the head takes vectors of {}, the model's have {}", weight_.size(1),
+                            x.size(-1)))
         .in_file(file_);
   }
   return at::linear(x, weight_, bias_);

@@ -179,8 +179,8 @@ class Walk {
       }
       Entry fresh;
       fresh.key = step.key;
-      fresh.value = std::make_shared<const Node>(
-          depth + 1 < path_.steps.size() ? empty_mapping() : Node());
+      fresh.value =
+          std::make_shared<const Node>(depth + 1 < path_.steps.size() ? empty_mapping() : Node());
       entry = node.entries.insert(node.entries.end(), std::move(fresh));
     }
     NodePtr changed = visit(*entry->value, depth + 1, leaf);

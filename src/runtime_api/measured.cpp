@@ -17,8 +17,8 @@ void fill_report(EvaluateReport& report, std::span<const rt::Subject> subjects,
       if (all[i].kind != "input") continue;
       if (!best || rt::better(all[i].scores[t], all[*best].scores[t], metric)) best = i;
     }
-    report.tasks.push_back({subjects[t].task.name, rt::name_of(metric),
-                            best ? all[*best].name : "", rt::smaller_is_better(metric),
+    report.tasks.push_back({subjects[t].task.name, rt::name_of(metric), best ? all[*best].name : "",
+                            rt::smaller_is_better(metric),
                             static_cast<std::uint64_t>(subjects[t].examples.size())});
     for (std::size_t i = 0; i < all.size(); ++i) {
       const rt::Estimate found = rt::estimate(all[i].scores[t], metric);

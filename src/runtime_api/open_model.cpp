@@ -61,6 +61,8 @@ OpenModel open_model(const ModelRef& ref, const std::string& recipe_file,
   }
 }
 
-bool is_recipe(const std::string& name) { return name.ends_with(".yml") || name.ends_with(".yaml"); }
+bool is_recipe(const std::string& name) {
+  return name.ends_with(".yml") || name.ends_with(".yaml");
+}
 
 }  // namespace merganser
