@@ -4,10 +4,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 
 #include "analyze/change_reader.h"
-#include "analyze/smile_curve.h"
+#include "analyze/expert_loss.h"
 #include "execute/engine.h"
 #include "kernels/blend.h"
 #include "kernels/convert.h"
@@ -93,6 +94,23 @@ class LossSink final : public Sink {
   std::mutex mutex_;
 };
 
+void add_experts_losses(const AnalysisInputs& inputs, const AnalysedMethod& method,
+                        std::vector<TensorFigures>& figures) {
+  std::set<std::string> made;
+  if (method.plan) {
+    for (const PlanJob& job : method.plan->jobs) made.insert(job.output.name);
+  }
+  for (std::size_t t = 0; t < inputs.tensors.size(); ++t) {
+    const AnalysedTensor& tensor = inputs.tensors[t];
+    if (made.contains(tensor.name)) continue;
+    const auto own = method.carried->find(tensor.name);
+    const Carried carried = own == method.carried->end() ? Carried{} : own->second;
+    for (std::size_t i = 0; i < inputs.models(); ++i) {
+      figures[t].lost.back()[i] = lost_by_expert(tensor, figures[t].changes[i], carried);
+    }
+  }
+}
+
 }  // namespace
 
 void add_losses(const AnalysisInputs& inputs, const AnalysedMethod& method,
@@ -103,15 +121,8 @@ void add_losses(const AnalysisInputs& inputs, const AnalysedMethod& method,
     Budget budget = plan_budget(*method.plan, 0, threads);
     budget.chunk_elements = kChunk;
     run_plan(*method.plan, budget, {HashKind::none, NonFinite::ignore, {}}, sink, progress);
-    return;
   }
-  for (std::size_t t = 0; t < inputs.tensors.size(); ++t) {
-    const auto own = method.expert_ranks.find(inputs.tensors[t].name);
-    const std::uint64_t rank = own == method.expert_ranks.end() ? method.expert_rank : own->second;
-    for (std::size_t i = 0; i < inputs.models(); ++i) {
-      figures[t].lost.back()[i] = lost_by_expert(inputs.tensors[t], figures[t].changes[i], rank);
-    }
-  }
+  if (method.carried) add_experts_losses(inputs, method, figures);
 }
 
 }  // namespace merganser

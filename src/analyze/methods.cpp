@@ -102,7 +102,10 @@ std::vector<AnalysedMethod> usual_methods(const AnalysisInputs& inputs, std::uin
   smile.name = "smile";
   smile.label = fmt::format("smile, rank {}, each token at its own expert", expert_rank);
   smile.parameters = {{"rank_of_expert", static_cast<double>(expert_rank)}};
-  smile.expert_rank = expert_rank;
+  smile.carried.emplace();
+  for (const AnalysedTensor& tensor : inputs.tensors) {
+    (*smile.carried)[tensor.name] = carried_by_default(tensor, expert_rank);
+  }
   methods.push_back(std::move(smile));
   return methods;
 }

@@ -3,12 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "analyze/expert_loss.h"
 #include "analyze/inputs.h"
 #include "method/descriptor.h"
 #include "method/parameter.h"
@@ -19,10 +19,11 @@ struct AnalysedMethod {
   std::string name, label;
   bool from_recipe = false;
   std::vector<std::pair<std::string, Value>> parameters;
-  // How the merge is made; none: the loss follows from the spectra, by an expert of this rank.
+  // How the merge is made; of a mixture: how that of tensors without experts is, where they do not
+  // stay the base's.
   std::optional<Plan> plan;
-  std::map<std::string, std::uint64_t> expert_ranks;  // by tensor, where they differ
-  std::uint64_t expert_rank = 0;
+  // Of a mixture: what its experts carry of all tensors that the plan does not make.
+  std::optional<CarriedByName> carried;
 };
 
 // The methods that people reach for first, with their usual settings: what any of them makes of

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analyze/expert_loss.h"
+
 namespace merganser {
 namespace {
 
@@ -28,16 +30,6 @@ std::uint64_t mixture_parameters(const AnalysisInputs& inputs, std::uint64_t ran
 
 }  // namespace
 
-std::optional<double> lost_by_expert(const AnalysedTensor& tensor, const ChangeSums& change,
-                                     std::uint64_t rank) {
-  if (change.squared == 0 || tensor.expert_bias) return 0;
-  if (!tensor.upscaled) return change.squared;
-  if (!change.spectrum) return std::nullopt;
-  const bool known = change.spectrum->whole || rank <= change.spectrum->s.size();
-  if (!known) return std::nullopt;
-  return change.spectrum->left(static_cast<std::size_t>(std::min(rank, full_rank(tensor))));
-}
-
 std::vector<SmilePoint> smile_curve(const AnalysisInputs& inputs,
                                     std::span<const TensorFigures> figures, std::uint64_t known,
                                     std::uint64_t router_rank) {
@@ -58,11 +50,12 @@ std::vector<SmilePoint> smile_curve(const AnalysisInputs& inputs,
       bool told = true;
       for (std::size_t t = 0; t < inputs.tensors.size(); ++t) {
         const ChangeSums& change = figures[t].changes[i];
-        const auto left = lost_by_expert(inputs.tensors[t], change, rank);
+        const AnalysedTensor& tensor = inputs.tensors[t];
+        const auto left = lost_by_expert(tensor, change, carried_by_default(tensor, rank));
         told = told && left;
         lost += left.value_or(0);
         all += change.squared;
-        if (inputs.tensors[t].part != Part::linear) continue;
+        if (tensor.part != Part::linear) continue;
         lost_linear += left.value_or(0);
         linear += change.squared;
       }

@@ -21,12 +21,6 @@ struct SmilePoint {
   std::vector<std::optional<double>> errors, errors_linear;
 };
 
-// Squared norm of what an expert of this rank does not carry of a tensor's change: nothing of a
-// bias beside an upscaled weight, all of what has no experts. None where the spectrum is not known
-// as far.
-std::optional<double> lost_by_expert(const AnalysedTensor& tensor, const ChangeSums& change,
-                                     std::uint64_t rank);
-
 // Ranks 1, 2, 4 .. to the first that is all there is, or the last that the spectra tell of.
 // Parameters as in the SMILE paper: k (m + n) a triple and expert, the biases' differences, and,
 // with more than one expert, router_rank n for each.

@@ -11,26 +11,27 @@
 #include "analyze/analysis.h"
 #include "analyze/median_rank.h"
 #include "api/analysis_json.h"
-#include "api/request.h"
+#include "api/analysis_models.h"
+#include "api/unchanged.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "merganser/merganser.h"
 #include "methods/registry.h"
-#include "plan/models.h"
-#include "recipe/parse.h"
 #include "report/analysis_page.h"
 
 namespace merganser {
 namespace {
 
-constexpr std::uint64_t kMaxRecipe = 1 << 20;
+constexpr std::uint64_t kMostValues = 4096;  // singular values of a change
 
 void check(const AnalysisRequest& request) {
   const auto refuse = [](const char* what) { throw Error(ErrorKind::usage, what); };
   if (!(request.top_share > 0 && request.top_share <= 1)) {
     refuse("--top must be above 0 and at most 1");
   }
-  if (request.rank == 0 || request.rank > 4096) refuse("--rank must be from 1 to 4096");
+  if (request.rank == 0 || request.rank > kMostValues) {
+    refuse("--rank must be from 1 to 4096");
+  }
   if (request.angles > 256) refuse("--angles must be from 0 to 256");
   if (request.recipe_file.empty() && (request.base.empty() || request.models.empty())) {
     throw Error(ErrorKind::usage, "no fine-tune is given")
@@ -57,131 +58,6 @@ void check_report(const AnalysisRequest& request) {
     refuse("the report exists already", "choose another name, or replace it with --force");
   }
 }
-
-struct Wanted {
-  std::vector<PlanModel> models;  // the base first
-  std::vector<std::string> notes;
-  std::optional<Recipe> recipe;
-};
-
-void add_model(Wanted& wanted, const ModelRef& ref, const std::string& file) {
-  const auto same = [&](const PlanModel& known) { return known.ref.same_as(ref); };
-  if (std::ranges::none_of(wanted.models, same)) wanted.models.push_back(open_model(ref, file));
-}
-
-// Every checkpoint that the recipe or one of its documents names.
-void add_models(Wanted& wanted, const Recipe& final, const Recipe& recipe) {
-  for (const ModelRef& ref : recipe.referenced_models()) {
-    const Recipe* document = final.document(ref);
-    if (document == nullptr) add_model(wanted, ref, recipe.file);
-  }
-}
-
-Wanted of_recipe(const AnalysisRequest& request) {
-  Wanted wanted;
-  wanted.recipe = parse_recipe(read_text(request.recipe_file, kMaxRecipe), request.recipe_file);
-  const Recipe& recipe = *wanted.recipe;
-  std::optional<ModelRef> base = recipe.base_model;
-  if (base && recipe.document(*base) != nullptr) base.reset();
-  for (const auto& document : recipe.documents) {
-    if (!base && document->base_model) base = document->base_model;
-  }
-  if (!base) {
-    throw Error(ErrorKind::recipe, "the recipe names no base_model to compare its models with")
-        .in_file(recipe.file)
-        .hint("add base_model:, or give the checkpoints: merganser analyze BASE FINETUNED...");
-  }
-  add_model(wanted, *base, recipe.file);
-  for (const auto& document : recipe.documents) add_models(wanted, recipe, *document);
-  add_models(wanted, recipe, recipe);
-  if (wanted.models.size() < 2) {
-    throw Error(ErrorKind::recipe, "the recipe names no model besides its base")
-        .in_file(recipe.file);
-  }
-  return wanted;
-}
-
-Wanted of_paths(const AnalysisRequest& request) {
-  Wanted wanted;
-  wanted.models.push_back(open_model(model_ref(request.base), ""));
-  for (const std::string& name : request.models) {
-    wanted.models.push_back(open_model(model_ref(name), ""));
-  }
-  return wanted;
-}
-
-// Outputs in working precision: what rounding them to the models' type costs is no loss of the
-// method.
-void keep_precision(Plan& plan) {
-  std::erase_if(plan.jobs, [](const PlanJob& job) {
-    return job.action == PlanJob::Action::integers || !is_float(job.output.dtype);
-  });
-  for (PlanJob& job : plan.jobs) job.output.dtype = job.f64 ? DType::f64 : DType::f32;
-}
-
-std::vector<std::pair<std::string, Value>> shared_parameters(const Plan& plan) {
-  for (const PlanJob& job : plan.jobs) {
-    if (job.action != PlanJob::Action::merge) continue;
-    std::vector<std::pair<std::string, Value>> parameters(job.settings.shared.begin(),
-                                                          job.settings.shared.end());
-    // Where models have values of their own, the first tensor's stand for all.
-    for (std::size_t i = 0; i < job.settings.per_input.size(); ++i) {
-      for (const auto& [name, value] : job.settings.per_input[i]) {
-        parameters.emplace_back(fmt::format("{}[{}]", name, i), value);
-      }
-    }
-    return parameters;
-  }
-  return {};
-}
-
-// The recipe's own merge, or a note that says why it cannot be foretold.
-void add_own_method(const AnalysisRequest& request, Wanted& wanted,
-                    std::vector<AnalysedMethod>& methods) {
-  AnalysedMethod method;
-  method.from_recipe = true;
-  method.name = wanted.recipe->method;
-  method.label = fmt::format("{}, as in the recipe", method.name);
-  try {
-    Request merge;
-    merge.recipe_file = request.recipe_file;
-    merge.seed = request.seed;
-    merge.threads = request.threads;
-    Prepared prepared = prepare(merge);
-    if (prepared.mixture) {
-      const SmileModules& modules = prepared.mixture->modules;
-      method.parameters = shared_parameters(prepared.mixture->plan);
-      for (const SmileModule& module : modules.modules) {
-        const std::string name = prepared.mixture->plan.jobs[module.weight].output.name;
-        method.expert_ranks[name] = module.dense           ? module.full_rank()
-                                    : module.ranks.empty() ? 0
-                                                           : module.ranks.front();
-      }
-      if (!modules.ranks_known) {
-        wanted.notes.push_back(
-            "the recipe's SMILE chooses ranks by the singular values: equal ranks of the same "
-            "size stand for them here");
-      }
-    } else {
-      method.parameters = shared_parameters(prepared.plan);
-      if (prepared.plan.method->task_masks) {
-        wanted.notes.push_back(fmt::format(
-            "{} keeps a mask for each task: its losses are those of the unified model before any "
-            "mask",
-            method.name));
-      }
-      keep_precision(prepared.plan);
-      method.plan = std::move(prepared.plan);
-    }
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::mismatch) throw;
-    wanted.notes.push_back(fmt::format("the recipe's merge is left out: {}", error.what()));
-    return;
-  }
-  methods.push_back(std::move(method));
-}
-
-const Descriptor& known_method(std::string_view name) { return require_method(name); }
 
 std::optional<double> median_of(std::vector<double> values) {
   if (values.empty()) return std::nullopt;
@@ -264,28 +140,31 @@ AnalysisReport analyze(const AnalysisRequest& request, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
   check(request);
   check_report(request);
-  Wanted wanted = request.recipe_file.empty() ? of_paths(request) : of_recipe(request);
+  AnalysisModels wanted = analysis_models(request);
   AnalysisSettings settings;
-  settings.rank = static_cast<std::size_t>(request.rank);
+  // A recipe's experts may keep more than is asked for besides.
+  settings.rank =
+      static_cast<std::size_t>(std::max(request.rank, std::min(wanted.values, kMostValues)));
   settings.top_share = request.top_share;
   settings.angles = static_cast<std::size_t>(request.angles);
   settings.zones = request.zones;
-  settings.seed = request.seed.value_or(wanted.recipe ? wanted.recipe->seed : 0);
+  settings.seed = request.seed.value_or(wanted.seed);
   settings.memory = request.memory;
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   settings.threads = request.threads == 0 ? cores : request.threads;
 
   AnalysisInputs inputs = match_tensors(std::move(wanted.models));
   std::vector<AnalysedMethod> methods;
+  if (wanted.own) methods.push_back(std::move(*wanted.own));
   if (request.losses) {
-    if (wanted.recipe) add_own_method(request, wanted, methods);
     for (AnalysedMethod& method :
-         usual_methods(inputs, settings.seed, settings.rank, known_method)) {
+         usual_methods(inputs, settings.seed, request.rank, require_method)) {
       methods.push_back(std::move(method));
     }
   }
   inputs.notes.insert(inputs.notes.end(), wanted.notes.begin(), wanted.notes.end());
   const Analysis analysis = analyse(std::move(inputs), std::move(methods), settings, progress);
+  for (const PlanModel& model : analysis.inputs.plan.models) check_unchanged(model, "analyze");
   const std::vector<Advice> advice = advise(analysis);
 
   AnalysisReport report = summary_of(analysis);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/adapter_output.h"
+#include "api/unchanged.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "lora/card.h"
@@ -107,14 +108,6 @@ Json provenance_of(const ExtractRequest& request, const ExtractResult& result) {
             {"dtype", request.dtype}}}};
 }
 
-void check_unchanged(const PlanModel& model) {
-  if (const auto changed = model.file->checkpoint().changed_file()) {
-    throw Error(ErrorKind::io, "it was changed while it was being read")
-        .in_file(changed->string())
-        .hint("extract again when nothing writes to it");
-  }
-}
-
 TargetInput target_input(const PlanModel& model, const std::string& name) {
   TargetInput input{name, {model.path}};
   for (const auto& file : model.file->checkpoint().files()) input.places.push_back(file);
@@ -174,7 +167,7 @@ AdapterReport extract_adapter(const ExtractRequest& request, Progress& progress)
   if (request.budget > 0) {
     output.facts.emplace_back("budget of all factors", human_bytes(request.budget));
   }
-  for (const PlanModel& model : models) check_unchanged(model);
+  for (const PlanModel& model : models) check_unchanged(model, "extract");
   finish_adapter(std::move(output), config_of(request, models[0], plan, result, store),
                  provenance_of(request, result), folder, request.sync, request.force, report,
                  progress);

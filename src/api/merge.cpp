@@ -10,6 +10,7 @@
 #include "api/mixture.h"
 #include "api/output_run.h"
 #include "api/request.h"
+#include "api/unchanged.h"
 #include "base/error.h"
 #include "execute/engine.h"
 #include "linalg/blas_info.h"
@@ -56,20 +57,6 @@ bool uses_blas(const Plan& plan) {
   const std::vector<const Plan*> documents = plan.documents();
   return plan.method->blas || std::any_of(documents.begin(), documents.end(),
                                           [](const Plan* each) { return each->method->blas; });
-}
-
-void check_unchanged(const Plan& plan) {
-  for (const PlanModel* model : plan.checkpoints()) {
-    std::vector<std::shared_ptr<const FileSource>> all = model->also_read;
-    all.push_back(model->file);
-    for (const auto& file : all) {
-      const auto changed = file->checkpoint().changed_file();
-      if (!changed) continue;
-      throw Error(ErrorKind::io, "it was changed while it was being read")
-          .in_file(changed->string())
-          .hint("merge again when nothing writes to it");
-    }
-  }
 }
 
 ProvenanceFacts facts_before(const Prepared& prepared, const Request& request,
@@ -170,7 +157,7 @@ MergeReport carry_out(const Request& request, Progress& progress,
     }
     progress.stage("merging");
     done = run_plan(plan, prepared.budget, options, output ? output->sink() : nowhere, progress);
-    check_unchanged(plan);
+    check_unchanged(plan, "merge");
     const auto sync_begin = std::chrono::steady_clock::now();
     if (output) {
       progress.stage("writing to disk");
@@ -180,7 +167,7 @@ MergeReport carry_out(const Request& request, Progress& progress,
     sync_seconds = seconds_since(sync_begin);
   } catch (const Error& error) {
     // Where an input has changed, what was made of it is worth nothing.
-    check_unchanged(plan);
+    check_unchanged(plan, "merge");
     if (output && output->refused()) throw;  // what is kept does not help the same command
     Work kept{0, store ? store->kept() : 0};
     if (output) kept.tensors = output->keep_unfinished(kept.layers > 0);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "api/adapter_output.h"
+#include "api/unchanged.h"
 #include "base/error.h"
 #include "checkpoint/locate.h"
 #include "lora/card.h"
@@ -151,16 +152,6 @@ Json provenance_of(const MergeAdaptersRequest& request, const CombineOptions& op
   return {{"kind", "adapter merge"}, {"inputs", std::move(inputs)}, {"options", std::move(given)}};
 }
 
-void check_unchanged(const std::vector<Adapter>& adapters) {
-  for (const Adapter& adapter : adapters) {
-    if (const auto changed = adapter.weights().changed_file()) {
-      throw Error(ErrorKind::io, "it was changed while it was being read")
-          .in_file(changed->string())
-          .hint("merge again when nothing writes to it");
-    }
-  }
-}
-
 }  // namespace
 
 AdapterReport merge_adapters(const MergeAdaptersRequest& request, Progress& progress) {
@@ -210,7 +201,7 @@ AdapterReport merge_adapters(const MergeAdaptersRequest& request, Progress& prog
                        fmt::format("A LoRA adapter, merged from {} by {}.", names, request.method),
                        {{"weights", fmt::format("{}", fmt::join(options.weights, ", "))}}};
   if (request.density) output.facts.emplace_back("density", fmt::format("{}", *request.density));
-  check_unchanged(adapters);
+  for (const Adapter& adapter : adapters) check_unchanged(adapter.weights(), "merge");
   finish_adapter(std::move(output), config_of(adapters, result, store),
                  provenance_of(request, options, result), folder, request.sync, request.force,
                  report, progress);

@@ -107,7 +107,7 @@ std::string compose_recipe(const Request& request) {
 
 Recipe recipe_of(const Request& request) {
   if (!request.recipe_file.empty()) {
-    return parse_recipe(read_text(request.recipe_file, kMaxRecipe), request.recipe_file);
+    return parse_recipe(read_recipe(request.recipe_file), request.recipe_file);
   }
   if (!request.recipe_text.empty()) {
     return parse_recipe(request.recipe_text, request.recipe_place);
@@ -165,6 +165,8 @@ void add_mixture_memory(Prepared& prepared, const Request& request) {
 }
 
 }  // namespace
+
+std::string read_recipe(const std::string& file) { return read_text(file, kMaxRecipe); }
 
 Prepared prepare(const Request& request) {
   if (request.max_shard == 0) {

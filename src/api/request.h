@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "execute/budget.h"
 #include "merganser/merganser.h"
@@ -21,6 +22,9 @@ struct Prepared {
   Budget budget;
   std::optional<Mixture> mixture;
 };
+
+// The text of a recipe; a file too large for one is refused.
+std::string read_recipe(const std::string& file);
 
 // Throws Error for everything that can be seen from recipe and headers.
 Prepared prepare(const Request& request);

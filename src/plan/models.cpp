@@ -193,9 +193,21 @@ PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
     model.adapter_hub = std::move(adapter.hub);
     add_adapter(model, adapter.path);
   }
+  return as_opened(std::move(model));
+}
+
+PlanModel as_opened(PlanModel model) {
+  model.names.clear();
   for (const TensorInfo& header : model.headers()) model.names.push_back(header.name);
   model.used.assign(model.names.size(), false);
+  model.prefix_removed.clear();
+  model.prefix_added.clear();
   return model;
+}
+
+bool reads_the_same(const PlanModel& a, const PlanModel& b) {
+  return a.path == b.path && a.ref.task == b.ref.task && a.ref.task_base == b.ref.task_base &&
+         a.adapter_path == b.adapter_path && a.ref.lora_scale == b.ref.lora_scale;
 }
 
 PlanModel open_document(const ModelRef& ref, std::shared_ptr<const Plan> document) {

@@ -16,6 +16,10 @@ ModelRef model_ref(const std::string& name);
 
 // `recipe_file` helps to find relative paths. Throws Error for what cannot be opened.
 PlanModel open_model(const ModelRef& ref, const std::string& recipe_file);
+// A model of a plan as it was when it was opened: in its own naming.
+PlanModel as_opened(PlanModel model);
+// Both read the same tensors: one checkpoint, task, adapter and factor. Not of documents.
+bool reads_the_same(const PlanModel& a, const PlanModel& b);
 // In the order of Recipe::referenced_models(); a path that names one of `documents` is its output.
 // Throws Error for what cannot be opened or is not merged yet.
 std::vector<PlanModel> open_models(const Recipe& recipe,

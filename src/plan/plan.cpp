@@ -125,11 +125,7 @@ const PlanModel& Plan::origin() const {
 std::vector<const PlanModel*> Plan::checkpoints() const {
   std::vector<const PlanModel*> found;
   const auto add = [&](const PlanModel* model) {
-    const auto same = [&](const PlanModel* known) {
-      return known->path == model->path && known->ref.task == model->ref.task &&
-             known->adapter_path == model->adapter_path &&
-             known->ref.lora_scale == model->ref.lora_scale;
-    };
+    const auto same = [&](const PlanModel* known) { return reads_the_same(*known, *model); };
     if (std::none_of(found.begin(), found.end(), same)) found.push_back(model);
   };
   for (const PlanModel& model : models) {

@@ -98,6 +98,143 @@ parameters: {{t: 0.5}}
     assert all(loss is not None for loss in document["total"]["losses"][0])
 
 
+def smile_recipe(trio, tmp_path, **parameters):
+    base, one, two = map(str, trio)
+    recipe = {"merge_method": "smile", "base_model": base, "models": [{"model": one}, {"model": two}],
+              "parameters": parameters}
+    return write_recipe(tmp_path / "smile.yml", recipe)
+
+
+def own_losses(document):
+    """name -> losses of the recipe's own merge; the name "" is the whole model."""
+    assert document["methods"][0]["from"] == "recipe"
+    return {"": document["total"]["losses"][0],
+            **{tensor["name"]: tensor["losses"][0] for tensor in document["tensors"]}}
+
+
+Q0, K1 = "model.layers.0.self_attn.q_proj.weight", "model.layers.1.self_attn.k_proj.weight"
+NORM = "model.norm.weight"
+
+
+def deltas(trio, name):
+    base, *tunes = (read_checkpoint(path)[name].astype(float) for path in trio)
+    return [tune - base for tune in tunes]
+
+
+def test_dense_experts_carry_everything(trio, tmp_path):
+    document = analyze(smile_recipe(trio, tmp_path, rank_of_expert=-1), "--rank", "2")
+    losses = own_losses(document)
+    assert losses[Q0] == [0, 0] and losses[K1] == [0, 0] and losses[NORM] == [1, 1]
+    assert all(0 < loss < 1 for loss in losses[""])
+
+
+def test_a_recipe_s_rank_may_be_more_than_is_looked_at(trio, tmp_path):
+    document = analyze(smile_recipe(trio, tmp_path, rank_of_expert=5), "--rank", "2")
+    losses = own_losses(document)
+    for name in (Q0, K1):
+        values = [np.linalg.svd(d, compute_uv=False) for d in deltas(trio, name)]
+        wanted = [np.sqrt(np.sum(s[5:] ** 2) / np.sum(s**2)) for s in values]
+        assert losses[name] == pytest.approx(wanted, rel=1e-6)
+    assert all(loss is not None for loss in losses[""])
+    assert document["settings"]["rank"] == 5
+    # What is asked for besides stays what was asked for.
+    assert document["methods"][-1]["label"].startswith("smile, rank 2,")
+
+
+def test_an_expert_by_energy_keeps_its_share(trio, tmp_path):
+    losses = own_losses(analyze(smile_recipe(trio, tmp_path, energy=0.6)))
+    for name in (Q0, K1):
+        for delta, loss in zip(deltas(trio, name), losses[name]):
+            squares = np.linalg.svd(delta, compute_uv=False) ** 2
+            rank = int(np.sum(np.cumsum(squares) < 0.6 * squares.sum())) + 1
+            assert loss == pytest.approx(np.sqrt(squares[rank:].sum() / squares.sum()), rel=1e-6)
+
+
+def test_the_rest_of_a_mixture_may_be_an_average(trio, tmp_path):
+    losses = own_losses(analyze(smile_recipe(trio, tmp_path, rank_of_expert=2, rest="average")))
+    for name in (NORM, "model.embed_tokens.weight"):
+        x, y = deltas(trio, name)
+        half = np.linalg.norm(x - y) / 2
+        wanted = [half / np.linalg.norm(x), half / np.linalg.norm(y)]
+        assert losses[name] == pytest.approx(wanted, rel=1e-5)
+    assert all(loss is not None for loss in losses[""])
+
+
+def test_a_mixture_s_filters_decide(trio, tmp_path):
+    """A head that gets experts, and a projection that gets none."""
+    upscale = [{"filter": "lm_head", "value": True}, {"filter": "q_proj", "value": False}, {"value": True}]
+    losses = own_losses(analyze(smile_recipe(trio, tmp_path, rank_of_expert=-1, upscale=upscale)))
+    assert losses["lm_head.weight"] == [0, 0] and losses[K1] == [0, 0]
+    assert losses[Q0] == [1, 1] and losses[NORM] == [1, 1]
+
+
+def test_the_bias_of_a_weight_without_experts_stays_the_base_s(tmp_path):
+    config = {"architectures": ["BertModel"], "model_type": "bert", "num_hidden_layers": 2}
+    paths = []
+    for seed in range(2):
+        generator = np.random.default_rng(seed)
+        tensors = {}
+        for layer in (0, 1):
+            for module in ("query", "key"):
+                name = f"encoder.layer.{layer}.attention.self.{module}"
+                tensors[name + ".weight"] = generator.standard_normal((6, 6)).astype(np.float32)
+                tensors[name + ".bias"] = generator.standard_normal(6).astype(np.float32)
+        paths.append(checkpoint.write_checkpoint(tmp_path / f"m{seed}", config, tensors))
+    recipe = {"merge_method": "smile", "base_model": str(paths[0]), "models": [{"model": str(paths[1])}],
+              "parameters": {"rank_of_expert": -1, "upscale": [{"filter": "query", "value": False}, {"value": True}]}}
+    losses = own_losses(analyze(write_recipe(tmp_path / "r.yml", recipe)))
+    module = "encoder.layer.0.attention.self."
+    assert losses[module + "key.weight"] == [0] and losses[module + "key.bias"] == [0]
+    assert losses[module + "query.weight"] == [1] and losses[module + "query.bias"] == [1]
+
+
+def test_layers_of_another_document_are_no_namesakes(trio, tmp_path):
+    """A document that swaps layers: what is merged under a name is not what the fine-tunes have there."""
+    base, one, two = map(str, trio)
+    text = f"""
+name: swapped
+merge_method: passthrough
+slices:
+  - sources: [{{model: {one}, layer_range: [1, 2]}}]
+  - sources: [{{model: {one}, layer_range: [0, 1]}}]
+---
+merge_method: task_arithmetic
+models: [{{model: swapped, parameters: {{weight: 1}}}}, {{model: {two}, parameters: {{weight: 1}}}}]
+base_model: {base}
+"""
+    (tmp_path / "r.yml").write_text(text)
+    losses = own_losses(analyze(tmp_path / "r.yml"))
+    assert losses[Q0] == [None, None] and losses[""] == [None, None]
+    assert all(loss is not None for loss in losses[NORM])
+
+
+def test_a_base_that_is_another_document(trio, tmp_path):
+    """The base to compare with is a checkpoint, whatever document another one builds upon."""
+    base, one, two = map(str, trio)
+    text = f"""
+name: first
+merge_method: linear
+models: [{{model: {one}, parameters: {{weight: 1}}}}]
+---
+name: second
+merge_method: task_arithmetic
+base_model: first
+models: [{{model: {two}, parameters: {{weight: 0.5}}}}]
+---
+name: third
+merge_method: task_arithmetic
+base_model: {base}
+models: [{{model: second, parameters: {{weight: 0.5}}}}]
+---
+merge_method: linear
+models: [{{model: third, parameters: {{weight: 1}}}}]
+"""
+    (tmp_path / "r.yml").write_text(text)
+    document = analyze(tmp_path / "r.yml")
+    assert document["base"]["name"] == base
+    assert sorted(model["name"] for model in document["models"]) == sorted([one, two])
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_same_document_for_any_number_of_threads(trio, threads):
     flags = ["--json", "--seed", "7"]
@@ -327,6 +464,22 @@ def test_the_report_holds_the_document(trio, tmp_path):
     assert "exists" in program.fail("analyze", *trio, "--report", path)
     program.succeed("analyze", *trio, "--report", path, "--force", "--no-losses")
     assert path.read_bytes() != before
+
+
+def test_an_input_that_changes_meanwhile_leaves_no_report(tmp_path):
+    config = llama_config(layers=6, hidden=256, vocab=2048)
+    tensors = random_tensors(llama_shapes(config), 0)
+    base = checkpoint.write_checkpoint(tmp_path / "base", config, tensors)
+    tune = checkpoint.write_checkpoint(tmp_path / "tune", config, checkpoint.near(tensors, 1))
+    process = program.start("analyze", base, tune, "--report", tmp_path / "report.html")
+    time.sleep(0.3)
+    weights = next(tune.glob("*.safetensors"))
+    with open(weights, "r+b") as file:
+        file.seek(-4, 2)
+        file.write(np.float32(0.25).tobytes())
+    outcome = program.finish(process)
+    assert outcome.code != 0 and "changed while it was being read" in outcome.err, outcome.err
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_an_interrupted_run_leaves_no_report(tmp_path):
