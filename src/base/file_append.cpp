@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/file_internal.h"
 
 namespace merganser {
@@ -17,6 +18,17 @@ AppendFile::AppendFile(const std::filesystem::path& path, std::uint64_t size) : 
   const int code = errno;
   ::close(fd_);
   throw system_error(code, "cut", path);
+}
+
+AppendFile::AppendFile(const std::filesystem::path& path, std::string_view head)
+    : AppendFile(path, std::uint64_t{0}) {
+  try {
+    append(head);
+    sync_folder(path.has_parent_path() ? path.parent_path() : ".");
+  } catch (...) {
+    ::unlink(path.c_str());
+    throw;
+  }
 }
 
 AppendFile::~AppendFile() { ::close(fd_); }

@@ -12,6 +12,9 @@ class AppendFile {
   // Created, or gone on with behind its first `size` bytes; what follows them is cut off. Throws
   // Error(io); refuses links.
   AppendFile(const std::filesystem::path& path, std::uint64_t size);
+  // Begun anew with this text, durable under its name; where that cannot be, nothing stays under
+  // the name. Throws Error(io); refuses links.
+  AppendFile(const std::filesystem::path& path, std::string_view head);
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
   ~AppendFile();

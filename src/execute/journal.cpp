@@ -71,10 +71,12 @@ Journal::Journal(const fs::path& path, const RunIdentity& identity, const Plan& 
                  std::uint64_t valid_bytes, Sync sync)
     : plan_(plan), sync_(std::move(sync)) {
   try {
-    file_.emplace(path, valid_bytes);
-    if (valid_bytes == 0 && append(identity_line(identity, kKind))) sync_folder(path.parent_path());
+    if (valid_bytes > 0) {
+      file_.emplace(path, valid_bytes);
+    } else {
+      file_.emplace(path, identity_line(identity, kKind));
+    }
   } catch (const Error&) {
-    file_.reset();
     return;
   }
   thread_ = std::thread([this] { work(); });

@@ -5,9 +5,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <span>
 #include <system_error>
 #include <utility>
+#include <vector>
 
+#include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "layout/names.h"
 
@@ -67,12 +72,29 @@ std::optional<fs::path> unfinished_run(const fs::path& target) {
     // Neither may be a link: what is there would be written through it.
     if (fs::is_directory(fs::symlink_status(path, code)) &&
         std::ranges::any_of(kJournals, [&](const char* journal) {
-          return fs::is_regular_file(fs::symlink_status(path / journal, code));
+          return fs::is_regular_file(fs::symlink_status(path / journal, code)) &&
+                 is_begun(path / journal);
         })) {
       return path;
     }
   }
   return std::nullopt;
+}
+
+bool is_begun(const fs::path& journal) try {
+  constexpr std::uint64_t most = 256 << 20;  // bytes that are looked at; longer is no such line
+  constexpr std::uint64_t piece = 64 << 10;
+  const InputFile file(journal);
+  const std::uint64_t end = std::min(file.size(), most);
+  std::vector<std::byte> bytes;
+  for (std::uint64_t at = 0; at < end; at += bytes.size()) {
+    bytes.resize(static_cast<std::size_t>(std::min(piece, end - at)));
+    file.read(at, bytes);
+    if (std::ranges::find(bytes, std::byte{'\n'}) != bytes.end()) return true;
+  }
+  return false;
+} catch (const Error&) {  // whoever reads it says what is wrong
+  return true;
 }
 
 std::uint64_t leftover_bytes(const fs::path& target) {

@@ -49,6 +49,11 @@ void remove_strange(const fs::path& path) {
   if (fs::exists(status) && !fs::is_regular_file(status)) fs::remove_all(path, ignored);
 }
 
+void remove_torn(const fs::path& journal) {
+  std::error_code ignored;
+  if (fs::exists(journal, ignored) && !is_begun(journal)) fs::remove(journal, ignored);
+}
+
 // Not mkdtemp: that makes a private folder, and the output should have ordinary permissions.
 fs::path make_folder(const fs::path& parent, const std::string& prefix) {
   for (unsigned count = 0;; ++count) {
@@ -124,6 +129,7 @@ OutputFolder::OutputFolder(const fs::path& target, bool single_file, bool resume
     path_ = *unfinished;
     resumed_ = keep_ = true;
     for (const fs::path& file : {journal(), factors(), factors_journal()}) remove_strange(file);
+    for (const fs::path& file : {journal(), factors_journal()}) remove_torn(file);
   } else {
     path_ = make_folder(parent, prefix);
   }

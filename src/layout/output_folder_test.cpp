@@ -170,7 +170,7 @@ TEST(OutputFolder, KilledRunDoesNotStopTheNext) {
 fs::path unfinished(const fs::path& place, const std::vector<std::string>& names) {
   fs::path folder = place / ".out.merganser-7-0";
   fs::create_directory(folder);
-  for (const std::string& name : names) test::write_file(folder / name, name);
+  for (const std::string& name : names) test::write_file(folder / name, name + '\n');
   return folder;
 }
 
@@ -181,7 +181,7 @@ TEST(OutputFolder, AJournalOfFactorsIsEnoughToGoOn) {
   {
     OutputFolder folder(place / "out", false, true);
     EXPECT_TRUE(folder.resumed());
-    EXPECT_EQ(test::read_file(folder.factors()), "merganser_factors");
+    EXPECT_EQ(test::read_file(folder.factors()), "merganser_factors\n");
     folder.clear({}, {});
     EXPECT_THAT(test::names_in(folder.path()),
                 UnorderedElementsAre("merganser_factors", "merganser_factors_journal"));
@@ -202,6 +202,26 @@ TEST(OutputFolder, FactorsAloneSayNothing) {
   const OutputFolder folder(place / "out", false, true);
   EXPECT_FALSE(folder.resumed());
   EXPECT_THAT(test::names_in(folder.path()), IsEmpty());
+}
+
+// A run that was killed, or whose disk was full, before the first line was there.
+TEST(OutputFolder, JournalsWithoutAWholeLineAreAbsent) {
+  for (const std::string text :
+       {std::string(), std::string("{\"merganser"), std::string(100'000, 'x')}) {
+    const test::TemporaryFolder place;
+    const fs::path left = unfinished(place.path(), {"merganser_factors_journal", "weights"});
+    test::write_file(left / "merganser_journal", text);
+    {
+      const OutputFolder folder(place / "out", false, true);
+      EXPECT_TRUE(folder.resumed());
+      EXPECT_THAT(test::names_in(folder.path()),
+                  UnorderedElementsAre("merganser_factors_journal", "weights"));
+    }
+    test::write_file(left / "merganser_factors_journal", text);
+    const OutputFolder folder(place / "out", false, true);
+    EXPECT_FALSE(folder.resumed()) << "nothing says of which merge it is";
+    EXPECT_THAT(test::names_in(folder.path()), IsEmpty());
+  }
 }
 
 TEST(OutputFolder, LinksInAnUnfinishedRunAreRemoved) {

@@ -27,9 +27,7 @@ ExpertStore::ExpertStore(const std::filesystem::path& folder)
 ExpertStore::ExpertStore(const KeptFactors& kept, const Plan& plan, const SmileModules& modules)
     : place_(kept), hasher_(Hasher::make(HashKind::xxh3)) {
   std::error_code code;
-  // Empty: the run that made it was killed before the first line.
-  if (std::filesystem::exists(kept.journal, code) &&
-      std::filesystem::file_size(kept.journal, code) > 0) {
+  if (std::filesystem::exists(kept.journal, code)) {
     found_ = parse_factors_journal(read_text(kept.journal, kMost), kept.identity, plan, modules,
                                    kept.journal.string());
   }
@@ -51,12 +49,12 @@ void ExpertStore::take_over(Progress& progress) {
   recorded_ = good == 0 ? 0 : found_.modules.back().end;
   file_->cut(recorded_);
   try {
-    journal_.emplace(place_->journal, found_.valid_bytes());
-    if (found_.valid_bytes() == 0 && write(factors_identity_line(place_->identity))) {
-      sync_folder(place_->journal.parent_path());
+    if (found_.valid_bytes() > 0) {
+      journal_.emplace(place_->journal, found_.valid_bytes());
+    } else {
+      journal_.emplace(place_->journal, factors_identity_line(place_->identity));
     }
-  } catch (const Error&) {
-    journal_.reset();
+  } catch (const Error&) {  // without it this merge is made all the same
   }
 }
 

@@ -17,6 +17,7 @@ from support.recipe import models, write_recipe
 from support.unfinished import (
     FACTORS,
     FACTORS_JOURNAL,
+    JOURNAL,
     decomposed,
     hidden,
     kill_after,
@@ -130,6 +131,39 @@ def test_killed_while_writing(tmp_path, three, slow, parameters):
     assert report["bytes_read"] <= left + max(array.nbytes for array in base.values())
 
 
+@pytest.fixture
+def written(mixture, slow):
+    """A run that was killed with all layers decomposed and some tensors written; its folder."""
+    process = program.start(*mixture.command("--resume"), env=slow)
+    assert kill_after(process, mixture.folder, 5) and not mixture.out.exists()
+    return mixture, unfinished_folder(mixture.folder)
+
+
+@pytest.mark.parametrize("size", [0, 20])
+def test_a_journal_of_tensors_without_a_line(written, size):
+    """A run that was killed as it began that journal: the experts are good all the same."""
+    mixture, folder = written
+    os.truncate(folder / JOURNAL, size)
+    report = mixture.resume()
+    assert report["resumed_layers"] == LAYERS and report["resumed_tensors"] == 0
+
+
+def test_no_room_for_the_first_line(written, troubled_io):
+    """Of the journal of tensors, on a disk with room for the factors and the outputs' header."""
+    mixture, folder = written
+    aside = sum((folder / name).stat().st_size for name in (FACTORS, FACTORS_JOURNAL))
+    with open(folder / "model.safetensors", "rb") as file:
+        header = 8 + int.from_bytes(file.read(8), "little")
+    first = (folder / JOURNAL).read_bytes().index(b"\n") + 1
+    shutil.rmtree(folder)
+    for room in (header, header + first - 1):
+        line = program.fail(*mixture.command("--resume"), env=troubled_io(full_after=aside + room))
+        assert "space" in line and f"the experts of {LAYERS} of {LAYERS} layers are kept" in line
+        assert not (unfinished_folder(mixture.folder) / JOURNAL).exists()
+        assert mixture.resume()["resumed_layers"] == LAYERS
+        shutil.rmtree(mixture.out)
+
+
 def test_without_resume_nothing_has_a_name(mixture, slow):
     """Then the factors are gone with the process, and a resumed run decomposes again."""
     process = program.start(*mixture.command(), env=slow)
@@ -171,17 +205,17 @@ def test_interrupted(mixture, slow, counts):
     assert mixture.resume()["resumed_layers"] == kept
 
 
-def test_interrupted_before_the_first_layer(mixture, slow):
+def test_interrupted_before_the_first_layer(mixture, troubled_io):
     """There is nothing to keep."""
-    process = program.start(*mixture.command("--resume"), env=slow)
+    # What is measured first, the tensors without experts, is read for some seconds.
+    process = program.start(*mixture.command("--resume"), env=troubled_io(sleep_us=50_000))
     deadline = time.monotonic() + 60
     while not [p for p in hidden(mixture.folder) if p.is_dir()] and time.monotonic() < deadline:
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)
     outcome = program.finish(process)
     assert outcome.code == 130
-    if not decomposed(mixture.folder):
-        assert outcome.err.startswith("interrupted: nothing was written") and not hidden(mixture.folder)
+    assert outcome.err.startswith("interrupted: nothing was written") and not hidden(mixture.folder)
 
 
 def test_adapters(tmp_path, slow):
@@ -373,6 +407,7 @@ DAMAGE = {
         journal(lambda lines: [*lines[:3], lines[4], lines[3], *lines[5:]]), 1),
     "journal of the identity alone": (journal(lambda lines: lines[:1]), 0),
     "journal empty": (journal(lambda lines: []), 0),
+    "journal without a whole line": (journal(lambda lines: [lines[0][:-1]]), 0),
     "journal with garbage behind": (journal(lambda lines: [*lines, b"\0" * 1000, b"\n" * 1000]), None),
     "journal a folder": (replaced(FACTORS_JOURNAL, os.mkdir), 0),
     "journal gone": (lambda folder: (folder / FACTORS_JOURNAL).unlink(), 0),
@@ -392,7 +427,7 @@ def test_damaged(unfinished, damage):
         assert layers == (count if good is None else good)
 
 
-@pytest.mark.parametrize("text", [b"garbage", bytes(range(256)) * 10])
+@pytest.mark.parametrize("text", [b"garbage\n", bytes(range(256)) * 10])
 def test_no_journal_at_all(unfinished, text):
     mixture, _ = unfinished
     (unfinished_folder(mixture.folder) / FACTORS_JOURNAL).write_bytes(text)

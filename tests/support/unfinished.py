@@ -3,12 +3,20 @@
 import json
 import time
 
+import xxhash
+
 from support.recipe import models, write_recipe
 
 JOURNAL = "merganser_journal"
 # Of a mixture's experts, where a run may be gone on with.
 FACTORS = "merganser_factors"
 FACTORS_JOURNAL = "merganser_factors_journal"
+
+
+def hashed_line(record):
+    """A line of a journal: the object, and the hash by which a later run knows the line as whole."""
+    text = json.dumps(record, separators=(",", ":")).encode()
+    return text + b" " + xxhash.xxh3_64_hexdigest(text).encode() + b"\n"
 
 
 def snapshot(folder):
