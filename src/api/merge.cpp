@@ -144,6 +144,7 @@ MergeReport carry_out(const Request& request, Progress& progress,
   EngineReport done;
   std::unique_ptr<ExpertStore> store;
   std::optional<Experts> experts;
+  std::string provenance;
   try {
     if (prepared.mixture) {
       // Where the plan is known already, a journal of other tensors is refused before the work.
@@ -165,6 +166,9 @@ MergeReport carry_out(const Request& request, Progress& progress,
     }
     if (progress.stopped()) throw Error(ErrorKind::interrupted, "interrupted");
     sync_seconds = seconds_since(sync_begin);
+    if (experts) add_experts(done, prepared, *experts);
+    add_outcome(facts, done);
+    if (output) provenance = output->write_companions(facts);
   } catch (const Error& error) {
     // Where an input has changed, what was made of it is worth nothing.
     check_unchanged(plan, "merge");
@@ -173,9 +177,11 @@ MergeReport carry_out(const Request& request, Progress& progress,
     if (output) kept.tensors = output->keep_unfinished(kept.layers > 0);
     if (kept.empty()) throw;
     throw unfinished(error, text_of(kept, prepared));
+  } catch (...) {
+    // Memory or threads ran short: what is whole is so all the same.
+    if (output && !output->refused()) output->keep_unfinished(store && store->kept() > 0);
+    throw;
   }
-  if (experts) add_experts(done, prepared, *experts);
-  add_outcome(facts, done);
 
   MergeReport report = summary(plan, done);
   if (experts) add_expert_notes(report.notes, prepared, *experts);
@@ -189,7 +195,6 @@ MergeReport carry_out(const Request& request, Progress& progress,
     report.notes.push_back(resume_note({report.resumed_tensors, report.resumed_layers}, prepared));
   }
   if (output) {
-    const std::string provenance = output->write_companions(facts);
     report.installed = accept(provenance);
     if (report.installed) output->install();
   } else {

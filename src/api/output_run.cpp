@@ -85,7 +85,7 @@ std::optional<JournalContent> OutputRun::unfinished_tensors(const RunIdentity& o
 
 std::size_t OutputRun::keep_unfinished(bool factors) noexcept {
   if (!request_.resume) return 0;
-  std::size_t kept = 0;
+  std::size_t kept = closed_;
   try {
     if (sink_) {
       sink_->settle();
@@ -99,7 +99,10 @@ std::size_t OutputRun::keep_unfinished(bool factors) noexcept {
 }
 
 void OutputRun::close() {
-  if (request_.sync) sink_->sync();
+  if (request_.sync) {
+    sink_->sync();
+    closed_ = done_.size() + sink_->journaled();
+  }
   sink_.reset();
 }
 

@@ -36,11 +36,12 @@ class OutputRun {
   // What an unfinished run has made already.
   const std::vector<JobRecord>& done() const { return done_; }
 
-  // After a failure: keeps what is whole, where the request asks for it and the failure leaves it
-  // good. `factors`: some are kept in any case. Returns how many tensors are kept.
+  // After a failure, until install(): keeps what is whole, where the request asks for it and the
+  // failure leaves it good. `factors`: some are kept in any case. Returns how many tensors are
+  // kept.
   std::size_t keep_unfinished(bool factors) noexcept;
 
-  void close();  // all bytes written, and durable where the request says so
+  void close();  // all tensors written, and durable where the request says so
   // Everything beside the weights. Returns the provenance.
   std::string write_companions(const ProvenanceFacts& facts);
   void install();
@@ -54,6 +55,7 @@ class OutputRun {
   std::optional<OutputFolder> folder_;
   std::optional<FolderSink> sink_;
   std::vector<JobRecord> done_;
+  std::size_t closed_ = 0;  // tensors in the journal when the sink was closed
   bool refused_ = false;
 };
 

@@ -1,5 +1,6 @@
 """Disks that fill up, cannot be written to, or change under the reader."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import time
 
 import pytest
 
-from support.program import fail, finish, start, succeed
+from support.program import fail, finish, run, start, succeed
 from support.unfinished import hidden, journaled, recipe_of, snapshot
 
 pytestmark = pytest.mark.usefixtures("merganser")
@@ -27,6 +28,31 @@ def test_disk_fills_up_on_the_way(two, tmp_path, troubled_io, full_after, resume
     assert resume or not hidden(tmp_path)
     succeed("merge", recipe, out, *resume)
     assert snapshot(out) == wanted and not hidden(tmp_path)
+
+
+def test_disk_fills_up_behind_the_weights(two, tmp_path, troubled_io):
+    """The last file has no room: all tensors are kept for --resume."""
+    recipe, out = recipe_of(two, tmp_path), tmp_path / "out"
+    command = ("merge", recipe, out, "--resume")
+
+    def enough(room):
+        code = run(*command, env=troubled_io(full_after=room)).code
+        for path in hidden(tmp_path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(out, ignore_errors=True)
+        return code == 0
+
+    least, most = 0, 2**20
+    assert enough(most)
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (least, middle) if enough(middle) else (middle, most)
+    error = fail(*command, env=troubled_io(full_after=least))
+    assert "space" in error and "--resume" in error and not out.exists()
+    tensors = len(journaled(tmp_path))
+    assert f"{tensors} of {tensors} tensors are kept" in error
+    report = json.loads(succeed(*command, "--json"))
+    assert report["resumed_tensors"] == report["tensors"] == tensors and report["bytes_read"] == 0
 
 
 def test_force_without_exchange(two, tmp_path, troubled_io):
