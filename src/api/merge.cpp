@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -53,20 +52,13 @@ MergeReport summary(const Plan& plan, const EngineReport& done) {
   return report;
 }
 
-bool uses_blas(const Plan& plan) {
-  const std::vector<const Plan*> documents = plan.documents();
-  return plan.method->blas || std::any_of(documents.begin(), documents.end(),
-                                          [](const Plan* each) { return each->method->blas; });
-}
-
 ProvenanceFacts facts_before(const Prepared& prepared, const Request& request,
                              const EngineOptions& options) {
   ProvenanceFacts facts;
   facts.version = version();
   facts.hash = options.hash;
   facts.non_finite = options.non_finite == NonFinite::error ? "" : request.non_finite;
-  if (uses_blas(prepared.plan)) {
-    set_blas_threads(request.blas_threads > 0 ? request.blas_threads : prepared.budget.threads);
+  if (prepared.blas) {
     const BlasInfo info = blas_info();
     facts.blas_library = info.library;
     facts.blas_kernel = info.kernel;

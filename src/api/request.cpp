@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "linalg/blas_info.h"
 #include "methods/registry.h"
 #include "plan/models.h"
 #include "recipe/parse.h"
@@ -127,8 +128,14 @@ const Descriptor& method_of(const Recipe& recipe) {
       .at(recipe.method_mark.line, recipe.method_mark.column);
 }
 
-Plan plan_of(const Request& request) {
-  return make_plan(recipe_of(request), method_of,
+bool uses_blas(const Recipe& recipe) {
+  return method_of(recipe).blas || std::ranges::any_of(recipe.documents, [](const auto& each) {
+           return method_of(*each).blas;
+         });
+}
+
+Plan plan_of(const Request& request, Recipe recipe) {
+  return make_plan(std::move(recipe), method_of,
                    {.max_shard = request.max_shard,
                     .only = request.only,
                     .allow_mixed_architectures = request.allow_mixed_architectures,
@@ -172,18 +179,22 @@ Prepared prepare(const Request& request) {
   if (request.max_shard == 0) {
     throw Error(ErrorKind::usage, "--max-shard-size must not be 0");
   }
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  const unsigned threads = request.threads == 0 ? cores : request.threads;
   Prepared prepared;
   try {
-    prepared.plan = plan_of(request);
+    Recipe recipe = recipe_of(request);
+    prepared.blas = uses_blas(recipe);
+    // Before the plan: what a decomposition needs goes by the number of threads.
+    if (prepared.blas) set_blas_threads(request.blas_threads > 0 ? request.blas_threads : threads);
+    prepared.plan = plan_of(request, std::move(recipe));
     expand_mixture(prepared);
   } catch (Error& error) {
     // Lines of a recipe that a command composed mean nothing to who typed the command.
     if (!request.method.empty()) error.at(0, 0);
     throw;
   }
-  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-  prepared.budget =
-      plan_budget(prepared.plan, request.memory, request.threads == 0 ? cores : request.threads);
+  prepared.budget = plan_budget(prepared.plan, request.memory, threads);
   add_mixture_memory(prepared, request);
   return prepared;
 }

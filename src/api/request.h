@@ -21,6 +21,7 @@ struct Prepared {
   Plan plan;
   Budget budget;
   std::optional<Mixture> mixture;
+  bool blas = false;  // it multiplies or decomposes by BLAS; its threads are then set
 };
 
 // The text of a recipe; a file too large for one is refused.
