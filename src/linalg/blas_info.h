@@ -1,5 +1,6 @@
-// Which BLAS the program runs on. Everything here is unknown (empty, 0, no effect) with a library
-// other than OpenBLAS.
+// Which BLAS the program runs on, and the threads of products. Of a library other than OpenBLAS no
+// kernel is known, and its own threads stay as they are: the number here is then that of the
+// products that linalg divides up itself (gram_product.h).
 #pragma once
 
 #include <string>
@@ -9,7 +10,7 @@ namespace merganser {
 struct BlasInfo {
   std::string library;   // "OpenBLAS 0.3.21", or "BLAS"
   std::string kernel;    // the instruction set's name in it: "Haswell", "SkylakeX"
-  unsigned threads = 0;  // of a single product
+  unsigned threads = 1;  // of a single product; as many as there are cores until it is set
 };
 
 BlasInfo blas_info();

@@ -1,6 +1,7 @@
 #include "linalg/gram_product.h"
 
 #include <algorithm>
+#include <barrier>
 #include <cassert>
 #include <cstddef>
 #include <memory>
@@ -28,8 +29,7 @@ class Panel {
         width_(width) {}
   T* row(std::size_t r) const { return data_.get() + r * width_; }
   std::size_t width() const { return width_; }
-  void clear(std::size_t rows) { std::fill_n(data_.get(), rows * width_, T{0}); }
-  void clear() { clear(rows_); }
+  void clear() { std::fill_n(data_.get(), rows_ * width_, T{0}); }
 
  private:
   static constexpr std::align_val_t kLine{64};
@@ -80,12 +80,11 @@ struct Pass {
     unpack(image, y.col_block(first, count));
   }
 
-  // z += the part of a^T a x that rows [begin, end) make.
-  void rows(std::size_t begin, std::size_t end, const Panel<T>& z) const {
-    Panel<T> image(kRows, x.width());
+  // z += the part of a^T a x that rows [begin, end) make. `image`: kRows rows to work in.
+  void rows(std::size_t begin, std::size_t end, const Panel<T>& image, const Panel<T>& z) const {
     for (std::size_t first = begin; first < end; first += kRows) {
       const std::size_t count = std::min(kRows, end - first);
-      image.clear(count);
+      std::fill_n(image.row(0), count * x.width(), T{0});
       for (std::size_t c = 0; c < a.cols; c += kRowsStep) {
         add_narrow_product(part(first, c, count, std::min(kRowsStep, a.cols - c)), x.row(c),
                            image.row(0));
@@ -95,12 +94,11 @@ struct Pass {
     }
   }
 
-  // z += the part of a a^T x that columns [begin, end) make.
-  void columns(std::size_t begin, std::size_t end, const Panel<T>& z) const {
-    Panel<T> image(kColumns, x.width());
+  // z += the part of a a^T x that columns [begin, end) make. `image`: kColumns rows to work in.
+  void columns(std::size_t begin, std::size_t end, const Panel<T>& image, const Panel<T>& z) const {
     for (std::size_t first = begin; first < end; first += kColumns) {
       const std::size_t count = std::min(kColumns, end - first);
-      image.clear(count);
+      std::fill_n(image.row(0), count * x.width(), T{0});
       for (std::size_t r = 0; r < a.rows; r += kColumnsStep) {
         add_transposed_narrow_product(part(r, first, std::min(kColumnsStep, a.rows - r), count),
                                       x.row(r), image.row(0));
@@ -110,6 +108,17 @@ struct Pass {
     }
   }
 };
+
+// The first sum becomes `scale` times all of them, in these elements; each is added in their order.
+template <class T>
+void add_up(const std::vector<Panel<T>>& sums, T scale, std::size_t begin, std::size_t end) {
+  T* const all = sums[0].row(0);
+  for (std::size_t other = 1; other < sums.size(); ++other) {
+    const T* const one = sums[other].row(0);
+    for (std::size_t i = begin; i < end; ++i) all[i] += one[i];
+  }
+  for (std::size_t i = begin; i < end; ++i) all[i] *= scale;
+}
 
 }  // namespace
 
@@ -127,26 +136,34 @@ void gram_product(MatrixView<const T> a, Side side, T scale, MatrixView<const T>
   const Pass<T> pass{a, scale, packed, y};
   const std::size_t step = right ? kRows : kColumns, chunks = (outer + step - 1) / step;
   const std::size_t workers = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(chunks, 1));
-  std::vector<Panel<T>> sums;
-  for (std::size_t i = 0; i < workers; ++i) sums.emplace_back(inner, width);
+  // All memory before the first thread: what is thrown in one ends the process.
+  std::vector<Panel<T>> sums, images;
+  std::vector<std::jthread> others;
+  for (std::size_t i = 0; i < workers; ++i) {
+    sums.emplace_back(inner, width);
+    images.emplace_back(step, width);
+  }
+  others.reserve(workers - 1);
+  std::barrier summed(static_cast<std::ptrdiff_t>(workers));
   const auto work = [&](std::size_t worker) {
     Panel<T>& sum = sums[worker];
     sum.clear();
     const std::size_t begin = chunks * worker / workers * step;
     const std::size_t end = std::min(outer, chunks * (worker + 1) / workers * step);
-    right ? pass.rows(begin, end, sum) : pass.columns(begin, end, sum);
+    right ? pass.rows(begin, end, images[worker], sum)
+          : pass.columns(begin, end, images[worker], sum);
+    summed.arrive_and_wait();
+    add_up(sums, scale, inner * width * worker / workers, inner * width * (worker + 1) / workers);
   };
-  {
-    std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < workers; ++i) others.emplace_back(work, i);
-    work(0);
+  try {
+    while (others.size() + 1 < workers) others.emplace_back(work, others.size() + 1);
+  } catch (...) {  // no more threads are to be had: those that are there must not wait
+    (void)summed.arrive(static_cast<std::ptrdiff_t>(workers - others.size()));
+    throw;
   }
-  Panel<T>& all = sums[0];
-  for (std::size_t i = 0; i < inner * width; ++i) {
-    for (std::size_t other = 1; other < workers; ++other) all.row(0)[i] += sums[other].row(0)[i];
-    all.row(0)[i] *= scale;
-  }
-  unpack(all, z);
+  work(0);
+  others.clear();
+  unpack(sums[0], z);
 }
 
 template void gram_product(MatrixView<const float>, Side, float, MatrixView<const float>,

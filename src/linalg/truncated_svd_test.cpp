@@ -1,5 +1,4 @@
 #include "linalg/truncated_svd.h"
-#include "linalg/blas_info.h"
 
 #include <gtest/gtest.h>
 
