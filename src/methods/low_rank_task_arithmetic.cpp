@@ -71,7 +71,8 @@ std::vector<Fact> merge(MatrixDeltas<T>& in, MatrixView<T> out) {
     TruncatedSvd<T> svd =
         truncated_svd<T>(in.delta[i], {.rank = cut.rank,
                                        .excess = in.settings.number("svd_tolerance"),
-                                       .element_error = in.element_error[i]});
+                                       .element_error = in.element_error[i],
+                                       .alone = true});  // the engine merges one matrix at a time
     if (cut.energy < 1) svd.s.resize(reaching(svd.s, cut.energy * svd.energy));
     svd.ut.keep_rows(svd.s.size());
     svd.vt.keep_rows(svd.s.size());
