@@ -35,11 +35,13 @@ std::uint64_t scratch_bytes(const Plan& plan, const SmileModules& modules) {
   for (const SmileModule& module : modules.modules) {
     if (module.empty) continue;
     const std::uint64_t width = plan.jobs[module.weight].f64 ? 8 : 4;
+    const std::uint64_t router = std::min(module.router_rank, module.full_rank());
     for (std::size_t e = 0; e < module.ranks.size(); ++e) {
-      total +=
-          width * (module.most_kept(e) * (module.out + module.in) + module.router_rank * module.in);
+      // Zeros that fill up a rank are not put aside.
+      const std::uint64_t rank = std::min(module.most_kept(e), module.full_rank());
+      total += width * (rank * (module.out + module.in) + router * module.in);
       // Singular values, where a later run is to find them.
-      total += sizeof(double) * std::max(module.most_kept(e), module.router_rank);
+      total += sizeof(double) * std::max(rank, router);
       if (module.dense && module.transposed) total += width * module.out * module.in;
     }
   }

@@ -33,6 +33,11 @@ bool is_mixture(const TensorPlace& place, std::string_view name) {
          name.find(".experts.") != std::string_view::npos;
 }
 
+// Of a budget there may be more than a number can hold; what fits into this is without end as well.
+std::uint64_t whole_part(double positive) {
+  return static_cast<std::uint64_t>(std::min(positive, 0x1p53));
+}
+
 class Finder {
  public:
   explicit Finder(const Plan& plan)
@@ -50,6 +55,7 @@ class Finder {
           .hint("'upscale: true' with a filter chooses weights outside the repeated blocks");
     }
     const bool one_rank = found_.layout == SmileLayout::fusion_bench;
+    check_parameters();
     count_base_parameters();
     if (found_.budget && !one_rank) guess_ranks();
     if (one_rank) check_one_rank();
@@ -187,6 +193,24 @@ class Finder {
     }
   }
 
+  // Those that would say nothing.
+  void check_parameters() const {
+    const bool one_rank = found_.layout == SmileLayout::fusion_bench;
+    if (found_.pad && !one_rank) {
+      throw error("'pad: true' goes with 'layout: fusion_bench' alone")
+          .hint("leave it out: here each layer has a rank of its own");
+    }
+    if (!found_.relative) return;
+    if (!found_.budget) {
+      throw error("'budget_by: relative_error' says how a 'parameter_budget' is spread")
+          .hint("give one, or leave it out");
+    }
+    if (one_rank) {
+      throw error("FusionBench's classes have one rank for all: 'budget_by' has nothing to spread")
+          .hint("leave it out, or take 'layout: transformers'");
+    }
+  }
+
   void check_one_rank() {
     if (found_.modules.front().energy) alike_by_energy();
     const SmileModule& first = found_.modules.front();
@@ -280,8 +304,7 @@ std::uint64_t fixed_parameters(const SmileModules& modules) {
 
 std::uint64_t factor_parameters(const SmileModules& modules) {
   const auto base = static_cast<double>(modules.base_parameters);
-  const double room = std::floor(*modules.budget * base);
-  return static_cast<std::uint64_t>(room) - modules.base_parameters - fixed_parameters(modules);
+  return whole_part(*modules.budget * base) - modules.base_parameters - fixed_parameters(modules);
 }
 
 std::uint64_t rank_within_budget(const Plan& plan, const SmileModules& modules) {
@@ -299,7 +322,7 @@ std::uint64_t rank_within_budget(const Plan& plan, const SmileModules& modules) 
   for (const SmileModule& module : modules.modules) {
     triples += module.experts.size() * triple_parameters(module);
   }
-  return static_cast<std::uint64_t>((room - fixed) / static_cast<double>(triples));
+  return whole_part((room - fixed) / static_cast<double>(triples));
 }
 
 SmileModules find_smile_modules(const Plan& plan) { return Finder(plan).run(); }

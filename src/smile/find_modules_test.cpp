@@ -3,6 +3,7 @@
 
 #include "plan/testing.h"
 #include "smile/expand.h"
+#include "smile/experts.h"
 
 namespace merganser::test {
 namespace {
@@ -106,6 +107,41 @@ TEST_F(FindModules, BudgetsStartFromOneRankForAll) {
     EXPECT_EQ(each.rank_limit, 4);
   }
   EXPECT_THAT(refused("parameter_budget: 1.1, rank_of_router: 1"), HasSubstr("no room"));
+}
+
+TEST_F(FindModules, APaddedBudgetHasAnEnd) {
+  const auto rank_within = [&](const std::string& budget) {
+    const Plan made =
+        plan("layout: fusion_bench, rank_of_router: 1, pad: true, parameter_budget: " + budget);
+    SmileModules modules = find_smile_modules(made);
+    complete_modules(made, modules);
+    return modules.modules[0].ranks[0];
+  };
+  EXPECT_EQ(rank_within("2"), 1u);
+  EXPECT_EQ(rank_within("20"), 4u) << "no layer has more singular triples";
+  EXPECT_EQ(rank_within("1e300"), 4u);
+  const SmileModules found = find_smile_modules(plan("parameter_budget: 1e300"));
+  EXPECT_THAT(found.modules[0].ranks, ElementsAre(4, 4));
+  EXPECT_GT(factor_parameters(found), std::uint64_t{1} << 50);
+}
+
+TEST_F(FindModules, ZerosNeedNoRoomOnTheDisk) {
+  const auto bytes_of = [&](const std::string& parameters) {
+    const Plan made = plan("layout: fusion_bench, " + parameters);
+    return scratch_bytes(made, find_smile_modules(made));
+  };
+  const std::uint64_t all = bytes_of("rank_of_expert: 4, rank_of_router: 4");
+  EXPECT_EQ(bytes_of("rank_of_expert: 4000, rank_of_router: 4000, pad: true"), all);
+}
+
+TEST_F(FindModules, ParametersThatWouldSayNothing) {
+  EXPECT_THAT(refused("pad: true"), HasSubstr("fusion_bench"));
+  EXPECT_THAT(refused("budget_by: relative_error"), HasSubstr("parameter_budget"));
+  EXPECT_THAT(refused("budget_by: relative_error, energy: 0.9"), HasSubstr("parameter_budget"));
+  EXPECT_THAT(refused("budget_by: relative_error, parameter_budget: 2, layout: fusion_bench"),
+              HasSubstr("nothing to spread"));
+  EXPECT_EQ(refused("budget_by: relative_error, parameter_budget: 2, rank_of_router: 1"),
+            "no error");
 }
 
 TEST_F(FindModules, TheExpandedPlan) {

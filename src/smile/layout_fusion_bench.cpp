@@ -30,12 +30,16 @@ bool is_linear(const std::string& module) {
       kLinears, [&](const char* name) { return module.ends_with("." + std::string(name)); });
 }
 
-// The one rank that the budget has room for; without padding no more than every layer has.
+// The one rank that the budget has room for; no more than every layer has, or with padding than any
+// has: beyond there are zeros alone.
 void fit_one_rank(const Plan& plan, SmileModules& modules) {
-  std::uint64_t rank = rank_within_budget(plan, modules);
+  std::uint64_t end = 0;
   for (const SmileModule& module : modules.modules) {
-    if (!modules.pad && !module.empty) rank = std::min(rank, module.full_rank());
+    if (module.empty) continue;
+    const std::uint64_t full = module.full_rank();
+    end = end == 0 ? full : modules.pad ? std::max(end, full) : std::min(end, full);
   }
+  const std::uint64_t rank = std::min(rank_within_budget(plan, modules), end);
   if (rank == 0) {
     throw Error(ErrorKind::recipe,
                 fmt::format("smile: parameter_budget {} has no room for a single "

@@ -53,8 +53,8 @@ struct SmileModules {
   std::vector<std::size_t> models;   // of each expert
   std::vector<SmileModule> modules;  // sorted by name
   std::optional<double> budget;      // parameters of the output, as a multiple of the base's
-  bool relative = false;             // errors count as parts of their model's whole change
-  bool pad = false;                  // zeros where a layer has fewer triples than the one rank
+  bool relative = false;  // errors count as parts of their model's change in these layers
+  bool pad = false;       // zeros where a layer has fewer triples than the one rank
   std::uint64_t base_parameters = 0;
   std::vector<std::string> notes;
 
