@@ -72,10 +72,10 @@ class OutputFile {
 
 // Text of a small file; at most `limit` bytes, else Error(unsupported).
 std::string read_text(const std::filesystem::path& path, std::uint64_t limit);
-// Creates or replaces, synced.
+// Creates or replaces, synced, by way of a hidden name beside it: a reader, or a crash, sees the
+// old text or the new one, never half.
 void write_text(const std::filesystem::path& path, std::string_view text);
-// The same under a hidden name beside it first, so that nobody ever sees a part of the text.
-// `replace` false: Error(usage) if the file exists.
+// The same, and the name is durable too. `replace` false: Error(usage) if the file exists.
 void install_text(const std::filesystem::path& path, std::string_view text, bool replace);
 // Bytes and permission bits of an ordinary file; the copy must not exist.
 void copy_file(const std::filesystem::path& from, const std::filesystem::path& to);

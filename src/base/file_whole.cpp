@@ -100,9 +100,9 @@ std::string read_text(const fs::path& path, std::uint64_t limit) {
   return text;
 }
 
-void write_text(const fs::path& path, std::string_view text) {
-  // By way of a sibling: a reader, or a crash, sees the old text or the new one, never half.
-  const fs::path made = sibling(path);
+// The text under a hidden name beside this one, synced.
+fs::path write_hidden(const fs::path& path, std::string_view text) {
+  fs::path made = sibling(path);
   try {
     OutputFile file(made, text.size());
     file.write(0, std::as_bytes(std::span(text)));
@@ -111,6 +111,11 @@ void write_text(const fs::path& path, std::string_view text) {
     ::unlink(made.c_str());
     throw;
   }
+  return made;
+}
+
+void write_text(const fs::path& path, std::string_view text) {
+  const fs::path made = write_hidden(path, text);
   if (::rename(made.c_str(), path.c_str()) != 0) {
     const int code = errno;
     ::unlink(made.c_str());
@@ -190,13 +195,15 @@ void install(const fs::path& made_name, const fs::path& target_name, bool replac
 }
 
 void install_text(const fs::path& path, std::string_view text, bool replace) {
-  const fs::path hidden = sibling(path);
+  if (replace) {
+    write_text(path, text);
+    return sync_folder(folder_of(path));
+  }
+  const fs::path made = write_hidden(path, text);
   try {
-    write_text(hidden, text);
-    install(hidden, path, replace);
+    install(made, path, false);
   } catch (...) {
-    std::error_code ignored;
-    fs::remove(hidden, ignored);
+    ::unlink(made.c_str());
     throw;
   }
 }
