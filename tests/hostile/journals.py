@@ -9,7 +9,7 @@ import os
 
 from hostile.case import Case
 from support import program
-from support.unfinished import JOURNAL
+from support.unfinished import JOURNAL, hashed_line
 
 COMMAND = "merge --method linear base sick -p weight=1 --threads 1 --nan error --resume -o out"
 
@@ -35,13 +35,13 @@ def replaced(make):
 
 
 def edited(change):
-    """The second line's object changed; its hash is then wrong, as it is of any damage."""
+    """The second line's object changed, with its true hash."""
 
     def edit(data):
         first, second, *rest = data.splitlines(keepends=True)
         told = json.loads(second[:-18])
         change(told)
-        return b"".join([first, json.dumps(told).encode() + second[-18:], *rest])
+        return b"".join([first, hashed_line(told), *rest])
 
     return bytes_of(edit)
 

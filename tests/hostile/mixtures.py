@@ -12,7 +12,7 @@ import numpy as np
 
 from hostile.case import Case
 from support import checkpoint, program
-from support.unfinished import FACTORS, FACTORS_JOURNAL
+from support.unfinished import FACTORS, FACTORS_JOURNAL, hashed_line
 
 COMMAND = ("merge --method smile --base-model base tune lame -p rank_of_expert=2 -p rank_of_router=1 "
            "--threads 1 --resume -o out")  # fmt: skip
@@ -52,13 +52,13 @@ def instead_of(name, make):
 
 
 def edited(change):
-    """The first layer's object changed; its hash is then wrong, as it is of any damage."""
+    """The first layer's object changed, with its true hash."""
 
     def edit(data):
         lines = data.splitlines(keepends=True)
         told = json.loads(lines[2][:-18])
         change(told)
-        lines[2] = json.dumps(told).encode() + lines[2][-18:]
+        lines[2] = hashed_line(told)
         return b"".join(lines)
 
     return journal(edit)

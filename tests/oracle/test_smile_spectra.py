@@ -17,7 +17,7 @@ TOLERANCE = 1e-3
 
 
 def check(merge, base, tunes, rank, router, every=1):
-    """Looks at every so-manieth layer: the reference takes long."""
+    """Looks at every so-manieth layer: the reference takes long. Returns the bounds of all."""
     recipe = {
         "merge_method": "smile",
         "base_model": str(base),
@@ -58,6 +58,20 @@ def check(merge, base, tunes, rank, router, every=1):
                 found = np.linalg.norm(x @ rows.astype(np.float64).T, axis=1)
                 assert np.abs(found / expected - 1).max() <= 1e-4, (name, e)
     assert gaps > 10, "hardly a gap: the router's vectors were not looked at"
+    return np.concatenate(list(bounds.values()))
+
+
+def fine_tune(model, loss, rate, folder):
+    """A few steps, saved."""
+    import torch
+
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate)
+    for _ in range(6):
+        optimiser.zero_grad()
+        loss(model).backward()
+        optimiser.step()
+    model.save_pretrained(folder)
+    return folder
 
 
 @pytest.mark.parametrize("rank, router", [(8, 4), (24, 8)])
@@ -76,11 +90,32 @@ def test_minilm(merge, minilm, tmp_path):
         torch.manual_seed(seed)
         model = AutoModel.from_pretrained(minilm, dtype=torch.float32)
         loss = adapters.contrastive_loss(minilm)
-        optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4 * seed)
-        for _ in range(6):
-            optimiser.zero_grad()
-            loss(model).backward()
-            optimiser.step()
-        model.save_pretrained(tmp_path / f"tune{seed}")
-        tunes.append(tmp_path / f"tune{seed}")
+        tunes.append(fine_tune(model, loss, 1e-4 * seed, tmp_path / f"tune{seed}"))
     check(merge, minilm, tunes, 32, 8, every=4)
+
+
+def test_wide_layers(merge, tmp_path):
+    """Layers of 768, where ranks are small enough for Krylov spaces: what those leave to
+    the optimum is not zero, and proven."""
+    torch = pytest.importorskip("torch")
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    base = BertModel(BertConfig(vocab_size=500, hidden_size=768, num_hidden_layers=1, num_attention_heads=12,
+                                intermediate_size=768, max_position_embeddings=32))  # fmt: skip
+    base.save_pretrained(tmp_path / "base")
+    words = torch.randint(500, (8, 16))
+
+    def contrastive(model):
+        model.train()
+        first, second = (torch.nn.functional.normalize(model(words).last_hidden_state.mean(1), dim=-1)
+                         for _ in range(2))  # fmt: skip
+        return torch.nn.functional.cross_entropy(first @ second.T / 0.05, torch.arange(len(words)))
+
+    tunes = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        model = BertModel.from_pretrained(tmp_path / "base")
+        tunes.append(fine_tune(model, contrastive, 1e-4 * seed, tmp_path / f"tune{seed}"))
+    bounds = check(merge, tmp_path / "base", tunes, 32, 8)
+    assert (bounds > 0).sum() >= 5, "all decomposed exactly: no space was looked at"
