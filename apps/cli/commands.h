@@ -20,9 +20,11 @@ void add_inspect(CLI::App& app, Run& run);
 void add_diff(CLI::App& app, Run& run);
 void add_analyze(CLI::App& app, Run& run);
 void add_evaluate(CLI::App& app, Run& run);
+void add_generate(CLI::App& app, Run& run);
+void add_logits(CLI::App& app, Run& run);
 void add_extract_lora(CLI::App& app, Run& run);
 void add_merge_lora(CLI::App& app, Run& run);
 // Hidden: `completion SHELL` and `man` print what the installation ships.
-void add_generators(CLI::App& app, Run& run);
+void add_shell_texts(CLI::App& app, Run& run);
 
 }  // namespace merganser::cli

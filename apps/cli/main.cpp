@@ -46,9 +46,11 @@ int main(int argc, char** argv) {
   merganser::cli::add_diff(app, run);
   merganser::cli::add_analyze(app, run);
   merganser::cli::add_evaluate(app, run);
+  merganser::cli::add_generate(app, run);
+  merganser::cli::add_logits(app, run);
   merganser::cli::add_extract_lora(app, run);
   merganser::cli::add_merge_lora(app, run);
-  merganser::cli::add_generators(app, run);
+  merganser::cli::add_shell_texts(app, run);
   try {
     app.parse(argc, argv);
     return run();

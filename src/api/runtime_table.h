@@ -2,11 +2,15 @@
 #pragma once
 
 #include "merganser/evaluate.h"
+#include "merganser/generate.h"
+#include "merganser/logits.h"
 
 namespace merganser {
 
 struct RuntimeTable {
   EvaluateReport (*evaluate)(const EvaluateRequest&, Progress&);
+  GenerateReport (*generate)(const GenerateRequest&, Progress&);
+  LogitsReport (*write_logits)(const LogitsRequest&, Progress&);
 };
 
 }  // namespace merganser

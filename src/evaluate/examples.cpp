@@ -8,37 +8,14 @@
 
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
+#include "evaluate/arrays.h"
 #include "evaluate/idx.h"
-#include "runtime/weights.h"
 
 namespace merganser::rt {
 namespace {
 
 Error wrong(const std::filesystem::path& file, const std::string& tensor, std::string what) {
   return Error(ErrorKind::mismatch, std::move(what)).in_file(file.string()).in_tensor(tensor);
-}
-
-at::Tensor read_tensor(const Checkpoint& checkpoint, const std::string& name) {
-  const StoredTensor* stored = checkpoint.find(name);
-  if (stored == nullptr) {
-    throw Error(ErrorKind::not_found, "there is no such tensor")
-        .in_file(checkpoint.path().string())
-        .in_tensor(name);
-  }
-  const std::vector<std::int64_t> shape(stored->info.shape.begin(), stored->info.shape.end());
-  at::Tensor tensor = at::empty(shape, scalar_type(stored->info.dtype));
-  checkpoint.read(*stored, 0,
-                  std::as_writable_bytes(std::span(static_cast<char*>(tensor.data_ptr()),
-                                                   static_cast<std::size_t>(tensor.nbytes()))));
-  return tensor;
-}
-
-at::Tensor read_integers(const Checkpoint& checkpoint, const std::string& name) {
-  at::Tensor tensor = read_tensor(checkpoint, name);
-  if (at::isFloatingType(tensor.scalar_type())) {
-    throw wrong(checkpoint.path(), name, "it holds floats, where whole numbers are expected");
-  }
-  return tensor.to(at::kLong);
 }
 
 // The windows of a stream of tokens: window i is tokens [length i, length i + length], of which all
@@ -55,19 +32,6 @@ at::Tensor windows_of(const at::Tensor& stream, const Task& task,
   return stream.unfold(0, task.length + 1, task.length).narrow(0, 0, count).contiguous();
 }
 
-// Rows' lengths of a mask that is a run of ones, then zeros.
-at::Tensor lengths_of(const at::Tensor& mask, const Checkpoint& checkpoint,
-                      const std::string& name) {
-  const at::Tensor ones = mask.ne(0);
-  const at::Tensor lengths = ones.sum(1);
-  const at::Tensor run = at::arange(mask.size(1)).unsqueeze(0) < lengths.unsqueeze(1);
-  if (!ones.equal(run) || lengths.lt(1).any().item<bool>()) {
-    throw wrong(checkpoint.path(), name,
-                "a row's mask has to be ones, then zeros, with a token at least");
-  }
-  return lengths;
-}
-
 void check_rows(const std::array<std::uint64_t, 2>& rows, std::int64_t count,
                 const std::filesystem::path& file) {
   if (rows[1] <= static_cast<std::uint64_t>(count)) return;
@@ -80,7 +44,7 @@ Examples from_tensors(const Task& task, const SplitFile& split) {
   const Checkpoint checkpoint = Checkpoint::open(split.file);
   Examples examples;
   examples.place = split.file.string();
-  at::Tensor inputs = read_tensor(checkpoint, split.inputs);
+  at::Tensor inputs = read_array(checkpoint, split.inputs);
   const bool text = !at::isFloatingType(inputs.scalar_type()) && inputs.scalar_type() != at::kByte;
   if (task.kind == TaskKind::language_modelling) {
     inputs = read_integers(checkpoint, split.inputs);
@@ -110,11 +74,7 @@ Examples from_tensors(const Task& task, const SplitFile& split) {
     throw wrong(split.file, split.inputs, "token ids are [rows, length]");
   }
   if (!split.mask.empty()) {
-    const at::Tensor mask = read_tensor(checkpoint, split.mask).to(at::kDouble);
-    if (mask.sizes() != examples.ids.sizes()) {
-      throw wrong(split.file, split.mask, "the mask has not the shape of the token ids");
-    }
-    examples.lengths = lengths_of(mask, checkpoint, split.mask);
+    examples.lengths = read_lengths(checkpoint, split.mask, examples.ids.sizes());
   }
   return examples;
 }
@@ -124,7 +84,8 @@ void keep_rows(Examples& examples, const SplitFile& split) {
   check_rows(*split.rows, examples.size(), split.file);
   const auto begin = static_cast<std::int64_t>((*split.rows)[0]);
   const auto end = static_cast<std::int64_t>((*split.rows)[1]);
-  for (at::Tensor* each : {&examples.ids, &examples.lengths, &examples.values, &examples.labels}) {
+  for (at::Tensor* each :
+       {&examples.ids, &examples.lengths, &examples.types, &examples.values, &examples.labels}) {
     if (each->defined()) *each = each->slice(0, begin, end).contiguous();
   }
 }
@@ -150,15 +111,18 @@ Batch Examples::batch(const at::Tensor& rows, const Placement& placement) const 
     return batch;
   }
   at::Tensor chosen = ids.index_select(0, rows);
+  if (types.defined()) batch.types = types.index_select(0, rows);
   if (lengths.defined()) {
     const at::Tensor own = lengths.index_select(0, rows);
     const std::int64_t longest = own.max().item<std::int64_t>();
     chosen = chosen.narrow(1, 0, longest);
+    if (types.defined()) batch.types = batch.types.narrow(1, 0, longest);
     if (own.min().item<std::int64_t>() < longest) {
       batch.mask = (at::arange(longest).unsqueeze(0) < own.unsqueeze(1)).to(placement.device);
     }
   }
   batch.ids = chosen.contiguous().to(placement.device);
+  if (types.defined()) batch.types = batch.types.contiguous().to(placement.device);
   return batch;
 }
 
@@ -195,6 +159,15 @@ void check_fit(const Examples& examples, const Task& task, const Model& model) {
     throw refuse(fmt::format("row {} has token {}, the model's vocabulary ends at {}", row, id,
                              model.vocabulary() - 1))
         .hint("was the text made with another tokenizer?");
+  }
+  if (examples.types.defined()) {
+    if (model.token_types() == 0) throw refuse("it has token types, the model takes none");
+    const auto [least, most] = at::aminmax(examples.types);
+    if (least.item<std::int64_t>() < 0 || most.item<std::int64_t>() >= model.token_types()) {
+      throw refuse(fmt::format("its token types are {} to {}, the model's end at {}",
+                               least.item<std::int64_t>(), most.item<std::int64_t>(),
+                               model.token_types() - 1));
+    }
   }
   const std::int64_t longest =
       examples.ids.size(1) - (task.kind == TaskKind::language_modelling ? 1 : 0);

@@ -15,6 +15,7 @@ namespace merganser::rt {
 struct Examples {
   at::Tensor ids;      // int64 [N, T], padded on the right; of language modelling [N, length + 1]
   at::Tensor lengths;  // int64 [N] tokens of a row; undefined: all rows are whole
+  at::Tensor types;    // int64 [N, T], token types; undefined: all 0
   at::Tensor values;   // f32 [N, ...] of arrays; then ids is undefined
   at::Tensor labels;   // int64 [N]; undefined in language modelling
   std::string place;   // the file, for errors

@@ -73,7 +73,17 @@ at::Tensor TaskHead::logits(const Model& model, const Batch& batch) const {
 
 void TaskHead::check_fit(const Model& model, const Task& task) const {
   if (!own()) {
-    if (model.has_head()) return;
+    if (model.has_head()) {
+      // A decoder's head gives the next token's logits, not a class's.
+      const bool language = task.kind == TaskKind::language_modelling;
+      if (language == (model.kind() == ModelKind::decoder)) return;
+      throw Error(
+          ErrorKind::usage,
+          fmt::format("task '{}' needs a model that {}, which this {} model does not", task.name,
+                      language ? "predicts tokens" : "classifies", model.family()))
+          .in_file(task.file.string())
+          .hint(language ? "give a causal language model" : "give the task a 'head'");
+    }
     throw Error(
         ErrorKind::usage,
         fmt::format("task '{}' names no head, and the model has none of its own", task.name))

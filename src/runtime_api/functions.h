@@ -2,9 +2,13 @@
 #pragma once
 
 #include "merganser/evaluate.h"
+#include "merganser/generate.h"
+#include "merganser/logits.h"
 
 namespace merganser {
 
 EvaluateReport runtime_evaluate(const EvaluateRequest& request, Progress& progress);
+GenerateReport runtime_generate(const GenerateRequest& request, Progress& progress);
+LogitsReport runtime_write_logits(const LogitsRequest& request, Progress& progress);
 
 }  // namespace merganser

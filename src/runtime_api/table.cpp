@@ -31,6 +31,8 @@ Report guarded(const Request& request, Progress& progress) {
 
 const RuntimeTable kTable = {
     .evaluate = guarded<runtime_evaluate, EvaluateReport, EvaluateRequest>,
+    .generate = guarded<runtime_generate, GenerateReport, GenerateRequest>,
+    .write_logits = guarded<runtime_write_logits, LogitsReport, LogitsRequest>,
 };
 
 }  // namespace
