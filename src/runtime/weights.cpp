@@ -17,12 +17,6 @@
 namespace merganser::rt {
 namespace {
 
-std::uint64_t stream_of(std::string_view name) {
-  const auto hasher = Hasher::make(HashKind::xxh3);
-  hasher->update(std::as_bytes(std::span(name)));
-  return std::stoull(hasher->finish().substr(0, 16), nullptr, 16);
-}
-
 // In (0, 1), of 32 bits: never 0, whose logarithm a normal number takes.
 double unit(std::uint32_t bits) { return (bits + 0.5) / 4294967296.0; }
 
@@ -186,7 +180,7 @@ at::Tensor Weights::draw(const std::string& name, const std::vector<std::int64_t
   if (init.kind == Init::Kind::ones) return at::ones(shape, placement_.options());
   at::Tensor values = at::empty(shape, at::kDouble);
   double* out = values.data_ptr<double>();
-  const std::uint64_t stream = stream_of(name);
+  const std::uint64_t stream = hash64(name);
   const std::int64_t count = values.numel();
   for (std::int64_t i = 0; i < count; i += 2) {
     const auto two = pair_of(init, seed_, stream, static_cast<std::uint64_t>(i / 2));
