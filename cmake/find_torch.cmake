@@ -22,4 +22,12 @@ target_compile_options(merganser_torch INTERFACE -idirafter${MERGANSER_TORCH}/in
 target_link_libraries(merganser_torch INTERFACE
   -Wl,--push-state,--no-as-needed ${torch_libraries} -Wl,--pop-state)
 target_link_options(merganser_torch INTERFACE -Wl,-rpath,${MERGANSER_TORCH}/lib)
-message(STATUS "libtorch in ${MERGANSER_TORCH}")
+set(torch_version "")
+foreach(header torch/headeronly/version.h torch/csrc/api/include/torch/version.h)
+  if(NOT torch_version AND EXISTS ${MERGANSER_TORCH}/include/${header})
+    file(STRINGS ${MERGANSER_TORCH}/include/${header} lines REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
+    string(REGEX REPLACE "[^0-9;]" "" numbers "${lines}")
+    list(JOIN numbers "." torch_version)
+  endif()
+endforeach()
+message(STATUS "libtorch ${torch_version} in ${MERGANSER_TORCH}")

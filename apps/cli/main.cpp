@@ -48,6 +48,8 @@ int main(int argc, char** argv) {
   merganser::cli::add_evaluate(app, run);
   merganser::cli::add_generate(app, run);
   merganser::cli::add_logits(app, run);
+  merganser::cli::add_train(app, run);
+  merganser::cli::add_fit_head(app, run);
   merganser::cli::add_extract_lora(app, run);
   merganser::cli::add_merge_lora(app, run);
   merganser::cli::add_shell_texts(app, run);

@@ -4,6 +4,7 @@
 #include "merganser/evaluate.h"
 #include "merganser/generate.h"
 #include "merganser/logits.h"
+#include "merganser/train.h"
 
 namespace merganser {
 
@@ -11,6 +12,8 @@ struct RuntimeTable {
   EvaluateReport (*evaluate)(const EvaluateRequest&, Progress&);
   GenerateReport (*generate)(const GenerateRequest&, Progress&);
   LogitsReport (*write_logits)(const LogitsRequest&, Progress&);
+  TrainReport (*train)(const TrainRequest&, Progress&);
+  FitHeadReport (*fit_head)(const FitHeadRequest&, Progress&);
 };
 
 }  // namespace merganser

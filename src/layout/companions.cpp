@@ -75,6 +75,7 @@ std::optional<std::string> reason_against_file(const std::string& name, const fs
                                   small == "adapter_model.bin" || is_torch_archive(path))) {
     return "weights or training state in another format: not those of the output";
   }
+  if (small == names::kTraining) return "tells of the training of one input";
   // A loader that sees it would look for the adapter's weights.
   if (small == "adapter_config.json") return "belongs to an adapter";
   if (small == kTaskFile) return "tells of the masks of an earlier merge";

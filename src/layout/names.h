@@ -11,6 +11,8 @@ inline constexpr const char* kJournal = "merganser_journal";  // until the outpu
 // Of a mixture's experts, until then too.
 inline constexpr const char* kFactors = "merganser_factors";
 inline constexpr const char* kFactorsJournal = "merganser_factors_journal";
+// What `merganser train` did.
+inline constexpr const char* kTraining = "train.json";
 inline constexpr const char* kTemplate = "chat_template.jinja";
 
 }  // namespace merganser::names

@@ -100,6 +100,9 @@ std::filesystem::path provenance_beside(const std::filesystem::path& file);
 
 // The reference's files that the output takes over byte for byte, in name order.
 std::vector<std::string> companion_list(const Plan& plan);
+// Copies them into a folder, and the config, where the output's differs from the reference's. Of
+// outputs that are no merges, whose weights and records others write.
+void copy_companion_files(const Plan& plan, const std::filesystem::path& folder);
 // Room that all but the weights need on the disk; an estimate for what is written anew.
 std::uint64_t companion_bytes(const Plan& plan);
 

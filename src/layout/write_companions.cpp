@@ -52,6 +52,12 @@ std::vector<std::string> companion_list(const Plan& plan) {
   return result;
 }
 
+void copy_companion_files(const Plan& plan, const std::filesystem::path& folder) {
+  if (plan.single_file) return;
+  copy_companions(plan, find_companions(plan), folder);
+  if (config_changed(plan)) write_text(folder / names::kConfig, config_text(*plan.config));
+}
+
 std::uint64_t companion_bytes(const Plan& plan) {
   // Provenance: some hundred bytes for a tensor and each of its inputs.
   std::uint64_t text = 4096 + 3 * recipe_text(plan).size();

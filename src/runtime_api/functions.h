@@ -4,11 +4,14 @@
 #include "merganser/evaluate.h"
 #include "merganser/generate.h"
 #include "merganser/logits.h"
+#include "merganser/train.h"
 
 namespace merganser {
 
 EvaluateReport runtime_evaluate(const EvaluateRequest& request, Progress& progress);
 GenerateReport runtime_generate(const GenerateRequest& request, Progress& progress);
 LogitsReport runtime_write_logits(const LogitsRequest& request, Progress& progress);
+TrainReport runtime_train(const TrainRequest& request, Progress& progress);
+FitHeadReport runtime_fit_head(const FitHeadRequest& request, Progress& progress);
 
 }  // namespace merganser

@@ -2,13 +2,21 @@
 
 #include <ATen/Parallel.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/json_text.h"
 #include "plan/plan.h"
 #include "recipe/format.h"
 
 namespace merganser {
+
+namespace {
+constexpr std::uint64_t kMostConfig = 1 << 24;
+}
 
 rt::Placement place_runtime(const RuntimeOptions& options) {
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
@@ -19,10 +27,10 @@ rt::Placement place_runtime(const RuntimeOptions& options) {
 namespace {
 
 OpenModel open(const Request& request, const std::string& name, const rt::Placement& placement) {
-  const Prepared prepared = prepare(request);
-  const PlanModel& model = prepared.plan.models.front();
   OpenModel opened;
   opened.name = name;
+  opened.plan = std::make_shared<const Plan>(std::move(prepare(request).plan));
+  const PlanModel& model = opened.plan->models.front();
   opened.source = model.source;
   if (model.config() == nullptr) {
     throw Error(ErrorKind::unsupported, "without a config.json a model cannot be run")
@@ -63,6 +71,18 @@ OpenModel open_model(const ModelRef& ref, const std::string& recipe_file,
 
 bool is_recipe(const std::string& name) {
   return name.ends_with(".yml") || name.ends_with(".yaml");
+}
+
+OpenModel draw_model(const std::string& folder, std::uint64_t seed,
+                     const rt::Placement& placement) {
+  OpenModel opened;
+  opened.name = folder;
+  opened.config_place = (std::filesystem::path(folder) / "config.json").string();
+  opened.config = std::make_shared<const Json>(
+      parse_json(read_text(opened.config_place, kMostConfig), opened.config_place));
+  rt::Weights weights(seed, placement);
+  opened.model = rt::build_model(rt::Config(*opened.config, opened.config_place), weights);
+  return opened;
 }
 
 }  // namespace merganser

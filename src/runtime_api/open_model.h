@@ -1,6 +1,7 @@
 // A model by the name that recipes give it, ready to run.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,7 @@ struct OpenModel {
   std::shared_ptr<const Json> config;
   std::string config_place;
   std::unique_ptr<rt::Model> model;
+  std::shared_ptr<const Plan> plan;  // that copies it: its files, its place; null of a drawn one
 };
 
 // A checkpoint, `base+adapter`, a task of a task-switched output. Throws Error for what cannot be
@@ -31,5 +33,8 @@ OpenModel open_model(const ModelRef& ref, const std::string& recipe_file,
 
 // A file to be merged rather than a model: its name says so.
 bool is_recipe(const std::string& name);
+
+// Of a folder's config.json alone: weights drawn from the seed. Without `source` and `plan`.
+OpenModel draw_model(const std::string& folder, std::uint64_t seed, const rt::Placement& placement);
 
 }  // namespace merganser

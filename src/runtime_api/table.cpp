@@ -42,4 +42,10 @@ extern "C" __attribute__((visibility("default"))) const merganser::RuntimeTable*
     const char* version) {
   if (std::string_view(version) != MERGANSER_VERSION) return nullptr;
   return &merganser::kTable;
+  static const merganser::RuntimeTable table = {
+      .evaluate = merganser::runtime_evaluate,
+      .train = merganser::runtime_train,
+      .fit_head = merganser::runtime_fit_head,
+  };
+  return &table;
 }
