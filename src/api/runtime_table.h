@@ -5,6 +5,7 @@
 #include "merganser/generate.h"
 #include "merganser/logits.h"
 #include "merganser/train.h"
+#include "merganser/route.h"
 
 namespace merganser {
 
@@ -14,6 +15,7 @@ struct RuntimeTable {
   LogitsReport (*write_logits)(const LogitsRequest&, Progress&);
   TrainReport (*train)(const TrainRequest&, Progress&);
   FitHeadReport (*fit_head)(const FitHeadRequest&, Progress&);
+  RouteReport (*route)(const RouteRequest&, Progress&);
 };
 
 }  // namespace merganser

@@ -171,18 +171,21 @@ void SmileLinear::add_all(at::Tensor& y, const at::Tensor& rows, const at::Tenso
   if (experts_.bias.defined()) y.addmm_(scale, experts_.bias);
 }
 
+// One product over all experts does what most rows do not need; a product for each expert collects
+// and returns its rows, and is one more to call. Measured on one core in f32 (widths 64 to 1536, 2
+// to 8 experts, ranks 8 to 128, 1 to 2048 rows): collecting costs as much as 16 rows of factors,
+// an expert that has rows as much as 2^18 multiplications.
 bool SmileLinear::all_for_all(std::int64_t rows) const {
   if (!experts_.inside.defined()) return false;
   if (routing_->products != Routing::Products::fastest) {
     return routing_->products == Routing::Products::all_for_all;
   }
-  // Multiplications that taking apart must spare for each expert to pay for it.
-  constexpr double worth = 1 << 19;
-  const double spared = static_cast<double>(rows) * static_cast<double>(in + out) *
-                        static_cast<double>(owner_.size(0)) *
-                        static_cast<double>(experts() - per_token_) /
+  constexpr double collecting = 16, calling = 1 << 18;
+  const double unused = static_cast<double>(owner_.size(0) * (experts() - per_token_)) /
                         static_cast<double>(experts());
-  return spared < worth * static_cast<double>(experts());
+  const double spared =
+      (unused - collecting) * static_cast<double>(rows) * static_cast<double>(in + out);
+  return spared < calling * static_cast<double>(std::min(experts(), rows * per_token_));
 }
 
 at::Tensor SmileLinear::apply(const at::Tensor& x) const {

@@ -5,6 +5,7 @@
 #include "merganser/generate.h"
 #include "merganser/logits.h"
 #include "merganser/train.h"
+#include "merganser/route.h"
 
 namespace merganser {
 
@@ -13,5 +14,6 @@ GenerateReport runtime_generate(const GenerateRequest& request, Progress& progre
 LogitsReport runtime_write_logits(const LogitsRequest& request, Progress& progress);
 TrainReport runtime_train(const TrainRequest& request, Progress& progress);
 FitHeadReport runtime_fit_head(const FitHeadRequest& request, Progress& progress);
+RouteReport runtime_route(const RouteRequest& request, Progress& progress);
 
 }  // namespace merganser

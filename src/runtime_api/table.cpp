@@ -33,6 +33,7 @@ const RuntimeTable kTable = {
     .evaluate = guarded<runtime_evaluate, EvaluateReport, EvaluateRequest>,
     .generate = guarded<runtime_generate, GenerateReport, GenerateRequest>,
     .write_logits = guarded<runtime_write_logits, LogitsReport, LogitsRequest>,
+    .route = guarded<runtime_route, RouteReport, RouteRequest>,
 };
 
 }  // namespace
