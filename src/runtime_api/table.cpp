@@ -33,6 +33,8 @@ const RuntimeTable kTable = {
     .evaluate = guarded<runtime_evaluate, EvaluateReport, EvaluateRequest>,
     .generate = guarded<runtime_generate, GenerateReport, GenerateRequest>,
     .write_logits = guarded<runtime_write_logits, LogitsReport, LogitsRequest>,
+    .train = guarded<runtime_train, TrainReport, TrainRequest>,
+    .fit_head = guarded<runtime_fit_head, FitHeadReport, FitHeadRequest>,
     .route = guarded<runtime_route, RouteReport, RouteRequest>,
 };
 
@@ -43,10 +45,4 @@ extern "C" __attribute__((visibility("default"))) const merganser::RuntimeTable*
     const char* version) {
   if (std::string_view(version) != MERGANSER_VERSION) return nullptr;
   return &merganser::kTable;
-  static const merganser::RuntimeTable table = {
-      .evaluate = merganser::runtime_evaluate,
-      .train = merganser::runtime_train,
-      .fit_head = merganser::runtime_fit_head,
-  };
-  return &table;
 }

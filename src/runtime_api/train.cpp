@@ -93,12 +93,12 @@ std::vector<double> weights_of(const TrainRequest& request) {
   return weights;
 }
 
-std::vector<rt::Subject> read_subjects(const TrainRequest& request,
+std::vector<rt::TrainingTask> read_subjects(const TrainRequest& request,
                                        const rt::Placement& placement) {
-  std::vector<rt::Subject> subjects;
+  std::vector<rt::TrainingTask> subjects;
   for (const std::string& file : request.tasks) {
     rt::Task task = rt::read_task(file);
-    for (const rt::Subject& other : subjects) {
+    for (const rt::TrainingTask& other : subjects) {
       if (other.task.name == task.name) {
         throw misuse("two tasks are named '" + task.name + "'").in_file(file);
       }
@@ -117,7 +117,7 @@ std::vector<rt::Subject> read_subjects(const TrainRequest& request,
   return subjects;
 }
 
-void check_fit(const rt::Examples& examples, const rt::Subject& subject, const rt::Model& model) {
+void check_fit(const rt::Examples& examples, const rt::TrainingTask& subject, const rt::Model& model) {
   rt::check_fit(examples, subject.task, model);
   if (!subject.head.own() || !examples.labels.defined()) return;
   const auto most = examples.labels.max().item<std::int64_t>();
@@ -130,7 +130,7 @@ void check_fit(const rt::Examples& examples, const rt::Subject& subject, const r
 }
 
 std::vector<TargetInput> inputs_of(const TrainRequest& request, const OpenModel& opened,
-                                   const std::vector<rt::Subject>& subjects) {
+                                   const std::vector<rt::TrainingTask>& subjects) {
   std::vector<TargetInput> inputs;
   if (opened.plan == nullptr) {
     inputs.push_back({request.base, {request.base}});
@@ -142,7 +142,7 @@ std::vector<TargetInput> inputs_of(const TrainRequest& request, const OpenModel&
       inputs.push_back(std::move(input));
     }
   }
-  for (const rt::Subject& subject : subjects) {
+  for (const rt::TrainingTask& subject : subjects) {
     TargetInput input{subject.task.name, {subject.task.file}};
     if (!subject.task.head.empty()) input.places.push_back(subject.task.head);
     for (const auto& [name, split] : subject.task.splits) input.places.push_back(split.file);
@@ -207,7 +207,7 @@ class Training {
     progress_.stage("reading the model");
     opened_ = request_.init ? draw_model(request_.base, request_.seed, placement)
                             : open_model(request_.base, placement);
-    for (const rt::Subject& subject : subjects_) {
+    for (const rt::TrainingTask& subject : subjects_) {
       check_fit(subject.rows, subject, *opened_.model);
       if (subject.check) check_fit(*subject.check, subject, *opened_.model);
       subject.head.check_fit(*opened_.model, subject.task);
@@ -248,7 +248,7 @@ class Training {
       chosen = free_parameters(model, request_.freeze);
     }
     if (request_.train_head) {
-      for (const rt::Subject& subject : subjects_) {
+      for (const rt::TrainingTask& subject : subjects_) {
         const std::string name = head_name(subject.task);
         chosen.emplace_back(name + ".weight", subject.head.weight());
         chosen.emplace_back(name + ".bias", subject.head.bias());
@@ -283,7 +283,7 @@ class Training {
   void describe(const rt::LoopResult& result, const rt::Optimizer& optimizer) {
     report_.output = request_.output;
     report_.kind = request_.lora_rank > 0 ? "adapter" : "checkpoint";
-    for (const rt::Subject& subject : subjects_) {
+    for (const rt::TrainingTask& subject : subjects_) {
       TrainReport::Task task{subject.task.name,
                              rt::name_of(subject.task.metric),
                              static_cast<std::uint64_t>(subject.rows.size()),
@@ -324,7 +324,7 @@ class Training {
       write_checkpoint(folder, optimizer);
     }
     if (!request_.train_head) return;
-    for (const rt::Subject& subject : subjects_) {
+    for (const rt::TrainingTask& subject : subjects_) {
       rt::write_tensors(folder, head_name(subject.task) + ".safetensors",
                         {{"weight", subject.head.weight().detach().to(at::kFloat)},
                          {"bias", subject.head.bias().detach().to(at::kFloat)}});
@@ -363,7 +363,7 @@ class Training {
 
   const TrainRequest& request_;
   Progress& progress_;
-  std::vector<rt::Subject> subjects_;
+  std::vector<rt::TrainingTask> subjects_;
   OpenModel opened_;
   rt::AdapterOptions adapters_;
   rt::LoopOptions loop_;

@@ -36,7 +36,7 @@ std::vector<at::Tensor> copies(const std::vector<at::Tensor>& tensors) {
 
 class Loop {
  public:
-  Loop(const Model& model, const std::vector<Subject>& subjects, Optimizer& optimizer,
+  Loop(const Model& model, const std::vector<TrainingTask>& subjects, Optimizer& optimizer,
        const LoopOptions& options, Progress& progress)
       : model_(model),
         subjects_(subjects),
@@ -44,7 +44,7 @@ class Loop {
         options_(options),
         progress_(progress),
         statistics_(statistics_of(model)) {
-    for (const Subject& subject : subjects) {
+    for (const TrainingTask& subject : subjects) {
       orders_.emplace_back(options.seed, subject.task.name, subject.rows.size());
     }
   }
@@ -111,7 +111,7 @@ class Loop {
     set_mode(model_, BatchNorm::Mode::fixed);
     Validated found{.step = step};
     for (std::size_t t = 0; t < subjects_.size(); ++t) {
-      const Subject& subject = subjects_[t];
+      const TrainingTask& subject = subjects_[t];
       const Scores scores = score(model_, subject.head, subject.task, *subject.check,
                                   {.batch = options_.batch}, progress_);
       found.losses.push_back(estimate(scores, Metric::loss).value);
@@ -137,7 +137,7 @@ class Loop {
   }
 
   const Model& model_;
-  const std::vector<Subject>& subjects_;
+  const std::vector<TrainingTask>& subjects_;
   Optimizer& optimizer_;
   const LoopOptions& options_;
   Progress& progress_;
@@ -151,20 +151,20 @@ class Loop {
 
 }  // namespace
 
-std::uint64_t rows_of(const std::vector<Subject>& subjects, const LoopOptions& options) {
+std::uint64_t rows_of(const std::vector<TrainingTask>& subjects, const LoopOptions& options) {
   const auto steps = static_cast<std::uint64_t>(options.rates.steps);
   const auto batch = static_cast<std::uint64_t>(options.batch);
   std::uint64_t rows = steps * batch * (options.alternate ? 1 : subjects.size());
   if (options.validate_every <= 0) return rows;
   const auto every = static_cast<std::uint64_t>(options.validate_every);
   const std::uint64_t times = 1 + (steps + every - 1) / every;
-  for (const Subject& subject : subjects) {
+  for (const TrainingTask& subject : subjects) {
     rows += times * static_cast<std::uint64_t>(subject.check->size());
   }
   return rows;
 }
 
-LoopResult run_loop(const Model& model, const std::vector<Subject>& subjects, Optimizer& optimizer,
+LoopResult run_loop(const Model& model, const std::vector<TrainingTask>& subjects, Optimizer& optimizer,
                     const LoopOptions& options, Progress& progress) {
   return Loop(model, subjects, optimizer, options, progress).run();
 }

@@ -10,7 +10,7 @@
 #include "runtime/model.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
-#include "train/subject.h"
+#include "train/training_task.h"
 
 namespace merganser::rt {
 
@@ -41,11 +41,11 @@ struct LoopResult {
 };
 
 // Rows that progress will hear of.
-std::uint64_t rows_of(const std::vector<Subject>& subjects, const LoopOptions& options);
+std::uint64_t rows_of(const std::vector<TrainingTask>& subjects, const LoopOptions& options);
 
 // Steps the optimiser's parameters, which the model and the subjects' heads compute with. Throws
 // Error(mismatch) for a loss that is not finite, naming the step, and Error(interrupted).
-LoopResult run_loop(const Model& model, const std::vector<Subject>& subjects, Optimizer& optimizer,
+LoopResult run_loop(const Model& model, const std::vector<TrainingTask>& subjects, Optimizer& optimizer,
                     const LoopOptions& options, Progress& progress);
 
 }  // namespace merganser::rt

@@ -12,7 +12,7 @@
 
 namespace merganser::rt {
 
-struct Subject {
+struct TrainingTask {
   Task task;
   Examples rows;                  // of the train split
   std::optional<Examples> check;  // of the validation split
@@ -22,7 +22,7 @@ struct Subject {
 // The mean cross-entropy over the targets of these rows, in nats, with its gradient; f32, 0-d. Of a
 // smoothing s the target is 1 - s of the label and s spread evenly over all classes (Szegedy et al.
 // 2016). Throws Error(mismatch) for a label that the head has no class for.
-at::Tensor training_loss(const Model& model, const Subject& subject, const at::Tensor& rows,
+at::Tensor training_loss(const Model& model, const TrainingTask& subject, const at::Tensor& rows,
                          double smoothing);
 
 }  // namespace merganser::rt

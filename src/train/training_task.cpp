@@ -1,4 +1,4 @@
-#include "train/subject.h"
+#include "train/training_task.h"
 
 #include <fmt/format.h>
 
@@ -16,7 +16,7 @@ at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& targets, do
 
 }  // namespace
 
-at::Tensor training_loss(const Model& model, const Subject& subject, const at::Tensor& rows,
+at::Tensor training_loss(const Model& model, const TrainingTask& subject, const at::Tensor& rows,
                          double smoothing) {
   Batch batch = subject.rows.batch(rows, model.placement());
   if (subject.task.kind == TaskKind::language_modelling) {
