@@ -107,7 +107,7 @@ void add_steps(CLI::App& command, TrainRequest& request) {
   command.add_option("--momentum", request.momentum, "Of sgd")->default_str("0.9");
   command
       .add_option("--weight-decay", request.weight_decay,
-                   "Of matrices; biases and norms are left alone")
+                  "Of matrices; biases and norms are left alone")
       ->default_str("0");
   command.add_option("--clip", request.clip, "Largest norm of a step's gradient; 0: any")
       ->default_str("1");
@@ -123,7 +123,7 @@ void add_choice(CLI::App& command, TrainRequest& request) {
                      "Its scale is alpha / rank; default: twice the rank");
   command
       .add_option("--lora-targets", request.lora_targets,
-                   "Linear layers by glob (repeatable); default: all but output heads")
+                  "Linear layers by glob (repeatable); default: all but output heads")
       ->type_name("GLOB")
       ->allow_extra_args(false);
   command.add_option("--freeze", request.freeze, "Tensors that stay as they are (repeatable)")
@@ -131,13 +131,11 @@ void add_choice(CLI::App& command, TrainRequest& request) {
       ->allow_extra_args(false);
   command.add_flag("--train-head", request.train_head,
                    "The tasks' own heads too, written beside the weights; default: they are fixed");
-  command.add_flag("--init", request.init,
-                   "Draw the weights: BASE is a folder with a config.json");
+  command.add_flag("--init", request.init, "Draw the weights: BASE is a folder with a config.json");
 }
 
 void add_tasks(CLI::App& command, TrainRequest& request) {
-  command
-      .add_option("--task,-t", request.tasks, "Task file; several tasks by several options")
+  command.add_option("--task,-t", request.tasks, "Task file; several tasks by several options")
       ->type_name("FILE")
       ->required()
       ->allow_extra_args(false);
@@ -199,8 +197,8 @@ void add_fit_head(CLI::App& app, Run& run) {
     FitHeadRequest request;
     Shared shared;
   };
-  CLI::App* command = app.add_subcommand(
-      "fit-head", "Fit a task's linear head on a frozen model, to convergence");
+  CLI::App* command =
+      app.add_subcommand("fit-head", "Fit a task's linear head on a frozen model, to convergence");
   command->footer("merganser fit-head base/ -t polarity.yml --out polarity-head.safetensors");
   auto options = std::make_shared<Options>();
   FitHeadRequest& request = options->request;
@@ -214,8 +212,7 @@ void add_fit_head(CLI::App& app, Run& run) {
   command->add_option("--rows", request.rows, "The first so many of the train split; 0: all")
       ->default_str("0");
   command
-      ->add_option("--penalties", request.penalties,
-                   "Of the squared weights; validation chooses")
+      ->add_option("--penalties", request.penalties, "Of the squared weights; validation chooses")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->default_str("1e-3,1e-4,1e-5,1e-6");

@@ -55,9 +55,10 @@ struct TrainRequest {
 
   std::int64_t lora_rank = 0;  // 0: no adapter, the model's own weights are trained
   double lora_alpha = 0;       // 0: twice the rank. The scale is alpha / rank
-  std::vector<std::string> lora_targets;  // globs on linear layers' names; empty: all but output heads
-  std::vector<std::string> freeze;        // globs on tensors that stay as they are
-  bool train_head = false;  // the tasks' own heads, too: written to heads/TASK.safetensors
+  std::vector<std::string>
+      lora_targets;                 // globs on linear layers' names; empty: all but output heads
+  std::vector<std::string> freeze;  // globs on tensors that stay as they are
+  bool train_head = false;          // the tasks' own heads, too: written to heads/TASK.safetensors
 
   RuntimeOptions runtime;  // `batch`: rows of a task in a step
 };
@@ -79,7 +80,7 @@ struct TrainReport {
   std::vector<Task> tasks;
   std::vector<double> losses;  // of every step: the tasks' weighted mean
   std::vector<Validation> validations;
-  std::int64_t kept_step = 0;  // whose weights were written: so many steps were taken
+  std::int64_t kept_step = 0;          // whose weights were written: so many steps were taken
   std::vector<std::string> unreached;  // trainable tensors or layers that no task's loss depends on
   std::vector<std::string> notes;
   double seconds = 0;

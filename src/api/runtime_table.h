@@ -4,8 +4,8 @@
 #include "merganser/evaluate.h"
 #include "merganser/generate.h"
 #include "merganser/logits.h"
-#include "merganser/train.h"
 #include "merganser/route.h"
+#include "merganser/train.h"
 
 namespace merganser {
 

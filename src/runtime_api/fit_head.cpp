@@ -19,8 +19,7 @@ namespace {
 void keep_first(rt::Examples& examples, std::uint64_t rows) {
   const auto count = std::min(examples.size(), static_cast<std::int64_t>(rows));
   if (rows == 0) return;
-  for (at::Tensor* each :
-       {&examples.ids, &examples.lengths, &examples.values, &examples.labels}) {
+  for (at::Tensor* each : {&examples.ids, &examples.lengths, &examples.values, &examples.labels}) {
     if (each->defined()) *each = each->narrow(0, 0, count);
   }
 }
@@ -82,8 +81,8 @@ FitHeadReport runtime_fit_head(const FitHeadRequest& request, Progress& progress
   const std::int64_t batch = request.runtime.batch;
   const at::Tensor x = rt::features_of(*opened.model, pooled, rows, batch, progress);
   const at::Tensor there = rt::features_of(*opened.model, pooled, validation, batch, progress);
-  const rt::HeadFit fit = rt::fit_head(x, rows.labels, there, validation.labels, classes,
-                                       request.penalties, progress);
+  const rt::HeadFit fit =
+      rt::fit_head(x, rows.labels, there, validation.labels, classes, request.penalties, progress);
   install_text(output, rt::tensor_file({{"weight", fit.weight}, {"bias", fit.bias}}),
                request.force);
 

@@ -66,8 +66,8 @@ void check(const TrainRequest& request) {
     throw misuse("the best step is found by validation", "--validate-every N");
   }
   if (!request.task_weights.empty() && request.task_weights.size() != request.tasks.size()) {
-    throw misuse(fmt::format("{} weights for {} tasks", request.task_weights.size(),
-                             request.tasks.size()));
+    throw misuse(
+        fmt::format("{} weights for {} tasks", request.task_weights.size(), request.tasks.size()));
   }
   for (const double weight : request.task_weights) {
     range("task-weights", weight, weight > 0, "above 0");
@@ -94,7 +94,7 @@ std::vector<double> weights_of(const TrainRequest& request) {
 }
 
 std::vector<rt::TrainingTask> read_subjects(const TrainRequest& request,
-                                       const rt::Placement& placement) {
+                                            const rt::Placement& placement) {
   std::vector<rt::TrainingTask> subjects;
   for (const std::string& file : request.tasks) {
     rt::Task task = rt::read_task(file);
@@ -117,7 +117,8 @@ std::vector<rt::TrainingTask> read_subjects(const TrainRequest& request,
   return subjects;
 }
 
-void check_fit(const rt::Examples& examples, const rt::TrainingTask& subject, const rt::Model& model) {
+void check_fit(const rt::Examples& examples, const rt::TrainingTask& subject,
+               const rt::Model& model) {
   rt::check_fit(examples, subject.task, model);
   if (!subject.head.own() || !examples.labels.defined()) return;
   const auto most = examples.labels.max().item<std::int64_t>();

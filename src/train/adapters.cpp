@@ -52,9 +52,9 @@ std::vector<std::shared_ptr<Linear>> chosen_layers(const Model& model,
     std::vector<std::string> names;
     for (const auto& linear : model.linears()) names.push_back(linear->name);
     throw Error(ErrorKind::usage, fmt::format("no linear layer's name fits '{}'", glob))
-        .hint(names.empty() ? "the model has none"
-                            : fmt::format("it has '{}' and {} more", names.front(),
-                                          names.size() - 1));
+        .hint(names.empty()
+                  ? "the model has none"
+                  : fmt::format("it has '{}' and {} more", names.front(), names.size() - 1));
   }
   if (chosen.empty()) {
     throw Error(ErrorKind::usage, "the model has no linear layer for an adapter");
@@ -75,8 +75,8 @@ std::vector<std::pair<std::string, at::Tensor>> attach_adapters(const Model& mod
           .in_tensor(linear->name);
     }
     const double half = 1 / std::sqrt(static_cast<double>(linear->in));
-    const at::Tensor a = drawn.tensor(linear->name + kA, {options.rank, linear->in},
-                                      {Init::Kind::uniform, half});
+    const at::Tensor a =
+        drawn.tensor(linear->name + kA, {options.rank, linear->in}, {Init::Kind::uniform, half});
     const at::Tensor b =
         drawn.tensor(linear->name + kB, {linear->out, options.rank}, Init::zeros());
     linear->adapter = LowRank{a, b, options.alpha / static_cast<double>(options.rank)};

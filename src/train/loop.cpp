@@ -92,7 +92,8 @@ class Loop {
     }
     const double norm = optimizer_.step(options_.rate * rate_share(options_.rates, step));
     if (!std::isfinite(norm)) {
-      throw Error(ErrorKind::mismatch, fmt::format("the gradient is not finite in step {}", step + 1))
+      throw Error(ErrorKind::mismatch,
+                  fmt::format("the gradient is not finite in step {}", step + 1))
           .hint("a smaller rate, or more steps of warm-up, may help");
     }
     return sum;
@@ -116,8 +117,8 @@ class Loop {
                                   {.batch = options_.batch}, progress_);
       found.losses.push_back(estimate(scores, Metric::loss).value);
       found.metrics.push_back(estimate(scores, subject.task.metric).value);
-      found.loss += options_.weights[t] * found.losses.back() /
-                    static_cast<double>(subjects_.size());
+      found.loss +=
+          options_.weights[t] * found.losses.back() / static_cast<double>(subjects_.size());
     }
     if (options_.keep_best && (result_.validations.empty() || found.loss < best_loss_)) {
       best_loss_ = found.loss;
@@ -164,8 +165,8 @@ std::uint64_t rows_of(const std::vector<TrainingTask>& subjects, const LoopOptio
   return rows;
 }
 
-LoopResult run_loop(const Model& model, const std::vector<TrainingTask>& subjects, Optimizer& optimizer,
-                    const LoopOptions& options, Progress& progress) {
+LoopResult run_loop(const Model& model, const std::vector<TrainingTask>& subjects,
+                    Optimizer& optimizer, const LoopOptions& options, Progress& progress) {
   return Loop(model, subjects, optimizer, options, progress).run();
 }
 

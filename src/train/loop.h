@@ -36,8 +36,8 @@ struct LoopResult {
   std::vector<double> losses;  // of every step
   std::vector<Validated> validations;
   std::int64_t kept_step = 0;
-  double seconds = 0;       // of training alone
-  std::uint64_t rows = 0;   // trained on, in all
+  double seconds = 0;      // of training alone
+  std::uint64_t rows = 0;  // trained on, in all
 };
 
 // Rows that progress will hear of.
@@ -45,7 +45,7 @@ std::uint64_t rows_of(const std::vector<TrainingTask>& subjects, const LoopOptio
 
 // Steps the optimiser's parameters, which the model and the subjects' heads compute with. Throws
 // Error(mismatch) for a loss that is not finite, naming the step, and Error(interrupted).
-LoopResult run_loop(const Model& model, const std::vector<TrainingTask>& subjects, Optimizer& optimizer,
-                    const LoopOptions& options, Progress& progress);
+LoopResult run_loop(const Model& model, const std::vector<TrainingTask>& subjects,
+                    Optimizer& optimizer, const LoopOptions& options, Progress& progress);
 
 }  // namespace merganser::rt

@@ -17,11 +17,10 @@ RowOrder::RowOrder(std::uint64_t seed, const std::string& task, std::int64_t row
 void RowOrder::shuffle() {
   std::vector<std::pair<std::uint64_t, std::int64_t>> keys(order_.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto words = philox({static_cast<std::uint32_t>(i), epoch_,
-                               static_cast<std::uint32_t>(stream_),
-                               static_cast<std::uint32_t>(stream_ >> 32)},
-                              {static_cast<std::uint32_t>(seed_),
-                               static_cast<std::uint32_t>(seed_ >> 32)});
+    const auto words =
+        philox({static_cast<std::uint32_t>(i), epoch_, static_cast<std::uint32_t>(stream_),
+                static_cast<std::uint32_t>(stream_ >> 32)},
+               {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
     keys[i] = {(std::uint64_t{words[0]} << 32) | words[1], static_cast<std::int64_t>(i)};
   }
   std::ranges::sort(keys);

@@ -84,9 +84,7 @@ class LineSearch {
   }
 
  private:
-  double allowed(double step) const {
-    return start_.value.loss + kDecrease * step * start_.slope;
-  }
+  double allowed(double step) const { return start_.value.loss + kDecrease * step * start_.slope; }
   Point probe(double step) const {
     Point point{step, start_.at + direction_ * step, {}, 0};
     point.value = objective_(point.at);

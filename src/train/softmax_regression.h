@@ -1,7 +1,7 @@
 // Softmax regression solved to the end: min over W, b of
 //   mean_i cross_entropy(W x_i + b, y_i) + penalty |W|^2,
-// convex; by L-BFGS (Nocedal and Wright 2006, algorithm 7.5) with a line search for the strong Wolfe
-// conditions (algorithms 3.5 and 3.6), in f64.
+// convex; by L-BFGS (Nocedal and Wright 2006, algorithm 7.5) with a line search for the strong
+// Wolfe conditions (algorithms 3.5 and 3.6), in f64.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -25,8 +25,8 @@ struct SoftmaxOptions {
   std::int64_t iterations = 1000;  // at most
 };
 
-// x [N, D], y int64 [N] below `classes`. Begins at the weights of `start`, if they are defined, else
-// at 0. Throws Error(interrupted).
+// x [N, D], y int64 [N] below `classes`. Begins at the weights of `start`, if they are defined,
+// else at 0. Throws Error(interrupted).
 SoftmaxFit fit_softmax(const at::Tensor& x, const at::Tensor& y, std::int64_t classes,
                        const SoftmaxFit& start, const SoftmaxOptions& options,
                        const Progress& progress);

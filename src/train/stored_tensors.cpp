@@ -57,8 +57,8 @@ at::Tensor read_stored(const Source& source, std::size_t index) {
 std::vector<TensorInfo> infos_of(const std::map<std::string, at::Tensor>& tensors) {
   std::vector<TensorInfo> infos;
   for (const auto& [name, tensor] : tensors) {
-    infos.push_back(
-        {name, dtype_of(tensor.scalar_type()), Shape(tensor.sizes().begin(), tensor.sizes().end())});
+    infos.push_back({name, dtype_of(tensor.scalar_type()),
+                     Shape(tensor.sizes().begin(), tensor.sizes().end())});
   }
   return infos;
 }

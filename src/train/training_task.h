@@ -6,9 +6,9 @@
 #include <optional>
 
 #include "evaluate/examples.h"
-#include "task/task.h"
 #include "evaluate/task_head.h"
 #include "runtime/model.h"
+#include "task/task.h"
 
 namespace merganser::rt {
 
