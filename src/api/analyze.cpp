@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <thread>
 
 #include "analyze/advice.h"
@@ -12,6 +11,7 @@
 #include "analyze/median_rank.h"
 #include "api/analysis_json.h"
 #include "api/analysis_models.h"
+#include "api/report_file.h"
 #include "api/unchanged.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -36,26 +36,6 @@ void check(const AnalysisRequest& request) {
   if (request.recipe_file.empty() && (request.base.empty() || request.models.empty())) {
     throw Error(ErrorKind::usage, "no fine-tune is given")
         .hint("merganser analyze RECIPE.yml, or merganser analyze BASE FINETUNED...");
-  }
-}
-
-// Before the work: hours of it must not end at a name that is taken.
-void check_report(const AnalysisRequest& request) {
-  if (request.report.empty()) return;
-  const std::filesystem::path path(request.report);
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  std::error_code ignored;
-  const auto refuse = [&](const char* what, const char* hint) {
-    throw Error(ErrorKind::usage, what).in_file(request.report).hint(hint);
-  };
-  if (std::filesystem::is_directory(path, ignored)) {
-    refuse("the report's name is that of a folder", "--report analysis.html");
-  }
-  if (!std::filesystem::is_directory(folder, ignored)) {
-    refuse("the report's folder does not exist", "make it first");
-  }
-  if (!request.force && std::filesystem::exists(std::filesystem::symlink_status(path, ignored))) {
-    refuse("the report exists already", "choose another name, or replace it with --force");
   }
 }
 
@@ -139,7 +119,7 @@ AnalysisReport summary_of(const Analysis& analysis) {
 AnalysisReport analyze(const AnalysisRequest& request, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
   check(request);
-  check_report(request);
+  check_report_file(request.report, request.force);
   AnalysisModels wanted = analysis_models(request);
   AnalysisSettings settings;
   // A recipe's experts may keep more than is asked for besides.

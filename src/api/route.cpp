@@ -3,9 +3,13 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "api/report_file.h"
 #include "api/report_text.h"
 #include "api/runtime_library.h"
+#include "base/file.h"
 #include "base/json.h"
+#include "merganser/merganser.h"
+#include "report/routes_page.h"
 
 namespace merganser {
 namespace {
@@ -52,6 +56,7 @@ Json document(const RouteReport& report) {
   for (const RouteReport::Task& task : report.tasks) tasks.push_back(to_json(task));
   for (const double each : report.information) information.push_back(number(each));
   return {{"document", "routes"},
+          {"merganser", version()},
           {"model", report.model},
           {"split", report.split},
           {"experts", report.experts},
@@ -72,7 +77,13 @@ std::string RouteReport::json() const {
 }
 
 RouteReport route(const RouteRequest& request, Progress& progress) {
-  return runtime().route(request, progress);
+  check_report_file(request.report, request.force);
+  RouteReport report = runtime().route(request, progress);
+  if (!request.report.empty()) {
+    install_text(request.report, routes_page(report_text(document(report))), request.force);
+    report.report = request.report;
+  }
+  return report;
 }
 
 }  // namespace merganser

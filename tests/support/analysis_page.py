@@ -1,4 +1,4 @@
-"""The page of an analysis, put together from the sources of src/report as the program does it."""
+"""A page of a report, put together from the sources of src/report as the program does it."""
 
 import json
 import re
@@ -14,7 +14,7 @@ def plotting_library():
     return REPOSITORY / re.search(r"PROJECT_SOURCE_DIR}/(third_party/\S+)\)", cmake)[1]
 
 
-def page(document):
+def page(document, template="page.html"):
     """HTML text. `document`: a dict, or JSON as text."""
     text = document if isinstance(document, str) else json.dumps(document, allow_nan=False)
 
@@ -24,4 +24,4 @@ def page(document):
         folder = PAGE if (PAGE / match[1]).exists() else plotting_library()
         return (folder / match[1]).read_text()
 
-    return re.sub(r"{{(.*?)}}", part, (PAGE / "page.html").read_text())
+    return re.sub(r"{{(.*?)}}", part, (PAGE / template).read_text())

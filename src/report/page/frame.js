@@ -1,0 +1,45 @@
+// What every page has around its figures: colours, licences, and drawing that follows the width.
+
+function theme() {
+  const button = document.getElementById("theme"),
+    root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
+  const show = () => {
+    button.setAttribute("aria-pressed", String(isDark()));
+  };
+  button.onclick = () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    show();
+  };
+  dark.addEventListener("change", show);
+  show();
+}
+
+const licences = () =>
+  h(
+    "details",
+    {},
+    h("summary", {}, "Licences of the plotting library in this page"),
+    h("pre", {}, document.getElementById("licences").textContent),
+  );
+
+function keepFitting() {
+  // Paper is narrower than most screens; drawn for it, labels keep their size.
+  const paperWidth = 680;
+  let printing = false,
+    pending = 0;
+  addEventListener("beforeprint", () => {
+    printing = true;
+    drawn.forEach((entry) => entry.redraw(paperWidth));
+  });
+  addEventListener("afterprint", () => {
+    printing = false;
+    drawn.forEach((entry) => entry.redraw());
+  });
+  new ResizeObserver(() => {
+    cancelAnimationFrame(pending);
+    pending = requestAnimationFrame(() => printing || redrawWhereWidthChanged());
+  }).observe(document.getElementById("main"));
+  document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
+}
