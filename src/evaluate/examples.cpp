@@ -128,7 +128,7 @@ Batch Examples::batch(const at::Tensor& rows, const Placement& placement) const 
 
 std::vector<at::Tensor> Examples::batches(std::int64_t size) const {
   at::Tensor order = at::arange(this->size());
-  if (lengths.defined()) order = std::get<1>(lengths.sort(/*stable=*/true, 0));
+  if (lengths.defined()) order = std::get<1>(lengths.sort(/*stable=*/std::optional(true), 0));
   const auto parts = order.split(size);
   return {parts.begin(), parts.end()};
 }
