@@ -66,7 +66,7 @@ TEST(Generate, SamplesByTheTokensProbabilities) {
       wide = wide.masked_fill(wide < least, -std::numeric_limits<double>::infinity());
     }
     const at::Tensor shares = wide.softmax(0);
-    constexpr int kDraws = 4000;
+    constexpr int kDraws = 2000;
     std::vector<double> counts(23);
     for (int i = 0; i < kDraws; ++i) {
       const GenerateOptions options{.max_new_tokens = 1,

@@ -61,7 +61,7 @@ TEST(Model, CacheAndNoCacheAgree) {
       for (const std::int64_t step : steps) {
         parts.push_back(model->extend(ids.narrow(1, cache.length(), step), cache));
       }
-      EXPECT_TRUE(at::cat(parts, 1).allclose(whole, 1e-5, 1e-6));
+      EXPECT_LT((at::cat(parts, 1) - whole).abs().max().item<double>(), 1e-5);
       EXPECT_EQ(cache.length(), 9);
     }
   }

@@ -1,6 +1,7 @@
 // Tiny models for tests, drawn at random.
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -68,6 +69,7 @@ inline const std::vector<std::string>& tiny_types() {
 }
 
 inline std::unique_ptr<Model> draw(const Json& config, std::uint64_t seed = 7) {
+  at::set_num_threads(1);  // threads that wait for each other are slow where others work too
   Weights weights(seed, {});
   return build_model(Config(config, "config.json"), weights);
 }
