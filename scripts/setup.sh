@@ -6,8 +6,8 @@
 set -euo pipefail
 
 build=(g++ cmake ninja-build ccache libhwy-dev libyaml-cpp-dev nlohmann-json3-dev libcli11-dev
-       libxxhash-dev libfmt-dev libssl-dev libopenblas-dev libkissfft-dev libgtest-dev
-       libgmock-dev)
+       libxxhash-dev libfmt-dev libssl-dev libopenblas-dev libkissfft-dev zlib1g-dev
+       libgtest-dev libgmock-dev)
 test=(python3 python3-venv ca-certificates)
 lint=(clang-format-16 python3)
 clang=(clang-16 libclang-rt-16-dev lld-16)
@@ -43,6 +43,7 @@ works() {
     libssl-dev) header openssl/evp.h ;;
     libopenblas-dev) links -lopenblas || links -llapack -lblas ;;
     libkissfft-dev) header kissfft/kissfft.hh ;;
+    zlib1g-dev) header zlib.h ;;
     libgtest-dev) header gtest/gtest.h ;;
     libgmock-dev) header gmock/gmock.h ;;
     python3-venv) has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null ;;

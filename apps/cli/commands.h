@@ -19,6 +19,7 @@ void add_methods(CLI::App& app, Run& run);
 void add_inspect(CLI::App& app, Run& run);
 void add_diff(CLI::App& app, Run& run);
 void add_analyze(CLI::App& app, Run& run);
+void add_barrier(CLI::App& app, Run& run);
 void add_evaluate(CLI::App& app, Run& run);
 void add_generate(CLI::App& app, Run& run);
 void add_logits(CLI::App& app, Run& run);

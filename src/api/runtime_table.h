@@ -1,6 +1,7 @@
 // What libmerganser_runtime offers the core: one table of functions, its only symbol.
 #pragma once
 
+#include "merganser/barrier.h"
 #include "merganser/evaluate.h"
 #include "merganser/generate.h"
 #include "merganser/logits.h"
@@ -10,6 +11,7 @@
 namespace merganser {
 
 struct RuntimeTable {
+  BarrierReport (*barrier)(const BarrierRequest&, Progress&);
   EvaluateReport (*evaluate)(const EvaluateRequest&, Progress&);
   GenerateReport (*generate)(const GenerateRequest&, Progress&);
   LogitsReport (*write_logits)(const LogitsRequest&, Progress&);

@@ -1,11 +1,13 @@
-// Images and labels in MNIST's IDX form, plain or compressed by gzip.
+// Images and labels in MNIST's IDX form, plain or packed by gzip.
 #pragma once
 
 #include "evaluate/examples.h"
 
 namespace merganser::rt {
 
-// values [N, 1, H, W], (pixel / 255 - offset) / scale. Throws Error(corrupt, mismatch).
+// values f32 [N, 1, H, W], of files with four axes [N, C, H, W], of two [N, D]:
+// (pixel / 255 - offset) / scale. Throws Error(not_found, corrupt, unsupported), and
+// Error(mismatch) where images and labels do not go together.
 Examples read_idx(const Task& task, const SplitFile& split);
 
 }  // namespace merganser::rt

@@ -39,6 +39,21 @@ void check_labels(const Examples& examples, std::int64_t classes, const Task& ta
       .hint("the model's weights have NaN or Inf, or overflow the type that it computes in");
 }
 
+// Of a model whose probabilities are `mean`, f64.
+Scores scores_of(const at::Tensor& mean, const at::Tensor& targets, const Examples& examples) {
+  Scores scores;
+  scores.targets = targets;
+  scores.probabilities = mean.to(at::kFloat);
+  if (examples.labels.defined()) {
+    const at::Tensor labels = examples.labels.unsqueeze(1);
+    scores.loss = -mean.gather(1, labels).squeeze(1).log();
+    scores.correct = mean.argmax(1).eq(examples.labels).to(at::kDouble);
+  } else {
+    scores.loss = -mean.log().mean(1);
+  }
+  return scores;
+}
+
 }  // namespace
 
 Scores score(const Model& model, const TaskHead& head, const Task& task, const Examples& examples,
@@ -94,18 +109,14 @@ Scores score(const Model& model, const TaskHead& head, const Task& task, const E
 Scores ensemble(const std::vector<Scores>& members, const Examples& examples) {
   at::Tensor sum = members.front().probabilities.to(at::kDouble);
   for (std::size_t i = 1; i < members.size(); ++i) sum = sum + members[i].probabilities;
-  const at::Tensor mean = sum / static_cast<double>(members.size());
-  Scores scores;
-  scores.targets = members.front().targets;
-  scores.probabilities = mean.to(at::kFloat);
-  if (examples.labels.defined()) {
-    const at::Tensor labels = examples.labels.unsqueeze(1);
-    scores.loss = -mean.gather(1, labels).squeeze(1).log();
-    scores.correct = mean.argmax(1).eq(examples.labels).to(at::kDouble);
-  } else {
-    scores.loss = -mean.log().mean(1);
-  }
-  return scores;
+  return scores_of(sum / static_cast<double>(members.size()), members.front().targets, examples);
+}
+
+Scores weighted_ensemble(const std::array<Scores, 2>& members, const std::array<double, 2>& weights,
+                         const Examples& examples) {
+  const at::Tensor mean = members[0].probabilities.to(at::kDouble) * weights[0] +
+                          members[1].probabilities.to(at::kDouble) * weights[1];
+  return scores_of(mean, members[0].targets, examples);
 }
 
 Estimate estimate(const Scores& scores, Metric metric) {

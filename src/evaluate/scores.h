@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -33,6 +34,10 @@ Scores score(const Model& model, const TaskHead& head, const Task& task, const E
 
 // Of the mean of the models' probabilities, each with its own Scores::probabilities.
 Scores ensemble(const std::vector<Scores>& members, const Examples& examples);
+
+// The same of two models' probabilities with these weights, which sum to 1.
+Scores weighted_ensemble(const std::array<Scores, 2>& members, const std::array<double, 2>& weights,
+                         const Examples& examples);
 
 // A metric with its 95 % confidence interval over rows: Wilson's for accuracy, normal for the mean
 // loss (rows weighted by their targets); perplexity's is the exponential of the loss's.

@@ -72,6 +72,7 @@ std::unique_ptr<Model> build_model(const Config& config, Weights& weights) {
   std::unique_ptr<Model> model = family.build(plain, weights);
   weights.finish();
   model->tensors_ = weights.tensors();
+  model->statistics_ = weights.statistics();
   model->linears_ = weights.linears();
   model->routing_ = weights.routing();
   model->placement_ = weights.placement();

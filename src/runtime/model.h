@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,6 +67,8 @@ class Model {
 
   // Live parameters by the checkpoint's names: who writes into them changes the model.
   const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }
+  // Of tensors(): running means and variances, which are no parameters.
+  const std::set<std::string>& statistics() const { return statistics_; }
   const std::vector<std::shared_ptr<Linear>>& linears() const { return linears_; }
   // Of a mixture of experts (docs/smile.md): how all its layers route, to be set from outside; null
   // for any other model. And these layers, in the order in which a token meets them.
@@ -77,6 +80,7 @@ class Model {
  private:
   friend std::unique_ptr<Model> build_model(const Config& config, Weights& weights);
   std::map<std::string, at::Tensor> tensors_;
+  std::set<std::string> statistics_;
   std::vector<std::shared_ptr<Linear>> linears_;
   std::shared_ptr<Routing> routing_;
   Placement placement_;

@@ -157,6 +157,12 @@ at::Tensor Weights::tensor(const std::string& name, const std::vector<std::int64
   return tensors_.emplace(own, std::move(made)).first->second;
 }
 
+at::Tensor Weights::statistic(const std::string& name, const std::vector<std::int64_t>& shape,
+                              const Init& init) {
+  statistics_.insert(stored(name));
+  return tensor(name, shape, init);
+}
+
 at::Tensor Weights::read(std::size_t index, const TensorInfo& info) const {
   const DType dtype = source_->read_dtype(index);
   if (!is_float(dtype)) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,10 @@ class Weights {
   // tensor.
   at::Tensor tensor(const std::string& name, const std::vector<std::int64_t>& shape,
                     const Init& init);
+  // The same for what is no parameter: running means and variances, which training leaves to the
+  // forward pass and averages of models may have to collect anew.
+  at::Tensor statistic(const std::string& name, const std::vector<std::int64_t>& shape,
+                       const Init& init);
   // Weight [out, in] (`transposed`: [in, out], transformers' Conv1D) and bias [out]. A mixture of
   // experts where the checkpoint has one under this name.
   std::shared_ptr<Linear> linear(const std::string& name, std::int64_t in, std::int64_t out,
@@ -70,6 +75,7 @@ class Weights {
 
   // Under the names of the source.
   const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }
+  const std::set<std::string>& statistics() const { return statistics_; }  // names among them
   const std::vector<std::shared_ptr<Linear>>& linears() const { return linears_; }
 
  private:
@@ -83,6 +89,7 @@ class Weights {
   std::uint64_t seed_ = 0;
   std::string prefix_;  // to be taken off
   std::map<std::string, at::Tensor> tensors_;
+  std::set<std::string> statistics_;
   std::vector<std::shared_ptr<Linear>> linears_;
   std::vector<std::string> ignored_;
   std::optional<SmileSpec> smile_;

@@ -1,6 +1,7 @@
 // The functions of the public API that run models, as the table hands them out.
 #pragma once
 
+#include "merganser/barrier.h"
 #include "merganser/evaluate.h"
 #include "merganser/generate.h"
 #include "merganser/logits.h"
@@ -9,6 +10,7 @@
 
 namespace merganser {
 
+BarrierReport runtime_barrier(const BarrierRequest& request, Progress& progress);
 EvaluateReport runtime_evaluate(const EvaluateRequest& request, Progress& progress);
 GenerateReport runtime_generate(const GenerateRequest& request, Progress& progress);
 LogitsReport runtime_write_logits(const LogitsRequest& request, Progress& progress);

@@ -30,6 +30,7 @@ Report guarded(const Request& request, Progress& progress) {
 }
 
 const RuntimeTable kTable = {
+    .barrier = guarded<runtime_barrier, BarrierReport, BarrierRequest>,
     .evaluate = guarded<runtime_evaluate, EvaluateReport, EvaluateRequest>,
     .generate = guarded<runtime_generate, GenerateReport, GenerateRequest>,
     .write_logits = guarded<runtime_write_logits, LogitsReport, LogitsRequest>,

@@ -1,0 +1,9 @@
+#include "report/barrier_page.h"
+
+#include "report/page_text.h"
+
+namespace merganser {
+
+std::string barrier_page(std::string_view json) { return page_text("barrier.html", json); }
+
+}  // namespace merganser
