@@ -26,6 +26,8 @@ void add_logits(CLI::App& app, Run& run);
 void add_train(CLI::App& app, Run& run);
 void add_fit_head(CLI::App& app, Run& run);
 void add_route(CLI::App& app, Run& run);
+void add_tune(CLI::App& app, Run& run);
+void add_soup(CLI::App& app, Run& run);
 void add_extract_lora(CLI::App& app, Run& run);
 void add_merge_lora(CLI::App& app, Run& run);
 // Hidden: `completion SHELL` and `man` print what the installation ships.

@@ -3,44 +3,15 @@
 #include <fmt/format.h>
 
 #include "commands.h"
+#include "figures.h"
 #include "runtime_options.h"
 #include "terminal.h"
 
 namespace merganser::cli {
 namespace {
 
-std::string figure_text(const EvaluateReport::Figure& figure, const EvaluateReport::Task& task) {
-  const double half = (figure.high - figure.low) / 2;
-  if (task.metric == "accuracy") {
-    return fmt::format("{:.1f} % ±{:.1f}", 100 * figure.value, 100 * half);
-  }
-  return fmt::format("{:.4f} ±{:.4f}", figure.value, half);
-}
-
-std::string gain_text(const EvaluateReport::Figure& figure) {
-  if (!figure.gain) return "";
-  return fmt::format("{:.2f} [{:.2f}, {:.2f}]", *figure.gain, figure.gain_low.value_or(0),
-                     figure.gain_high.value_or(0));
-}
-
 void print_report(const EvaluateReport& report) {
-  std::vector<std::string> header = {"model", ""};
-  std::vector<std::size_t> right;
-  for (const EvaluateReport::Task& task : report.tasks) {
-    right.push_back(header.size());
-    header.push_back(fmt::format("{}, {}", safe(task.name), task.metric));
-    header.push_back("gain");
-  }
-  Table table(header, right);
-  for (const EvaluateReport::Row& row : report.rows) {
-    std::vector<std::string> cells = {safe(row.name), row.kind == "model" ? "" : row.kind};
-    for (std::size_t t = 0; t < report.tasks.size(); ++t) {
-      cells.push_back(figure_text(row.figures[t], report.tasks[t]));
-      cells.push_back(gain_text(row.figures[t]));
-    }
-    table.add(std::move(cells));
-  }
-  fmt::print("{}\n", table.text());
+  fmt::print("{}\n", figures_table(report));
   fmt::print("on {}: ", report.split);
   for (std::size_t t = 0; t < report.tasks.size(); ++t) {
     fmt::print("{}{} rows of {}", t > 0 ? ", " : "", report.tasks[t].rows,

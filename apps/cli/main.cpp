@@ -52,6 +52,8 @@ int main(int argc, char** argv) {
   merganser::cli::add_fit_head(app, run);
   merganser::cli::add_route(app, run);
   merganser::cli::add_barrier(app, run);
+  merganser::cli::add_tune(app, run);
+  merganser::cli::add_soup(app, run);
   merganser::cli::add_extract_lora(app, run);
   merganser::cli::add_merge_lora(app, run);
   merganser::cli::add_shell_texts(app, run);

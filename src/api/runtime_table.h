@@ -7,6 +7,7 @@
 #include "merganser/logits.h"
 #include "merganser/route.h"
 #include "merganser/train.h"
+#include "merganser/tune.h"
 
 namespace merganser {
 
@@ -18,6 +19,8 @@ struct RuntimeTable {
   TrainReport (*train)(const TrainRequest&, Progress&);
   FitHeadReport (*fit_head)(const FitHeadRequest&, Progress&);
   RouteReport (*route)(const RouteRequest&, Progress&);
+  TuneReport (*tune)(const TuneRequest&, Progress&);
+  TuneReport (*soup)(const SoupRequest&, Progress&);
 };
 
 }  // namespace merganser

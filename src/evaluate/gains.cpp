@@ -32,7 +32,8 @@ double value_of(double sum, double weight, Metric metric) {
 }
 
 std::optional<double> ratio(double x, double base, double top) {
-  return top == base ? std::nullopt : std::optional((x - base) / (top - base));
+  if (top == base) return std::nullopt;
+  return (x - base) / (top - base) + 0.0;  // never -0
 }
 
 }  // namespace

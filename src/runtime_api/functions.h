@@ -7,6 +7,7 @@
 #include "merganser/logits.h"
 #include "merganser/route.h"
 #include "merganser/train.h"
+#include "merganser/tune.h"
 
 namespace merganser {
 
@@ -17,5 +18,7 @@ LogitsReport runtime_write_logits(const LogitsRequest& request, Progress& progre
 TrainReport runtime_train(const TrainRequest& request, Progress& progress);
 FitHeadReport runtime_fit_head(const FitHeadRequest& request, Progress& progress);
 RouteReport runtime_route(const RouteRequest& request, Progress& progress);
+TuneReport runtime_tune(const TuneRequest& request, Progress& progress);
+TuneReport runtime_soup(const SoupRequest& request, Progress& progress);
 
 }  // namespace merganser

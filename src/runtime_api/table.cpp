@@ -37,6 +37,8 @@ const RuntimeTable kTable = {
     .train = guarded<runtime_train, TrainReport, TrainRequest>,
     .fit_head = guarded<runtime_fit_head, FitHeadReport, FitHeadRequest>,
     .route = guarded<runtime_route, RouteReport, RouteRequest>,
+    .tune = guarded<runtime_tune, TuneReport, TuneRequest>,
+    .soup = guarded<runtime_soup, TuneReport, SoupRequest>,
 };
 
 }  // namespace
