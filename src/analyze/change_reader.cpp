@@ -9,13 +9,18 @@
 
 namespace merganser {
 
-ValueReader::ValueReader(const Plan& plan, const PlanInput& input)
-    : source_(*plan.models[input.model].source), tensor_(input.tensor), dtype_(plan.dtype(input)) {}
+void read_values(const Plan& plan, const PlanInput& input, std::uint64_t first,
+                 std::span<double> out, std::vector<std::byte>& stored) {
+  const DType dtype = plan.dtype(input);
+  stored.resize(out.size() * size_of(dtype));
+  plan.models[input.model].source->read(input.tensor, first * size_of(dtype), stored);
+  widen(dtype, stored.data(), out.data(), out.size());
+}
 
-void ValueReader::read(std::uint64_t first, std::span<double> out) {
-  stored_.resize(out.size() * size_of(dtype_));
-  source_.read(tensor_, first * size_of(dtype_), stored_);
-  widen(dtype_, stored_.data(), out.data(), out.size());
+void fill_product(const LoraSource::Product& product, std::uint64_t first, std::span<double> out) {
+  std::fill(out.begin(), out.end(), 0.0);
+  if (!product.factors) return;
+  add_low_rank<double>(product.factors->product(product.scale), first, out.data(), out.size());
 }
 
 ChangeReader::ChangeReader(const AnalysisInputs& inputs, const AnalysedTensor& tensor,
@@ -30,11 +35,7 @@ void ChangeReader::read(std::uint64_t first, std::span<const double> base, std::
     subtract<double>(out.data(), base.data(), out.data(), out.size());
     return;
   }
-  std::fill(out.begin(), out.end(), 0.0);
-  if (product_->factors) {
-    add_low_rank<double>(product_->factors->product(product_->scale), first, out.data(),
-                         out.size());
-  }
+  fill_product(*product_, first, out);
 }
 
 }  // namespace merganser

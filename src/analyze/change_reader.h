@@ -11,16 +11,24 @@
 
 namespace merganser {
 
+// Elements [first, first + out.size()) of what reading an input of a plan delivers, widened;
+// `stored` is a buffer.
+void read_values(const Plan& plan, const PlanInput& input, std::uint64_t first,
+                 std::span<double> out, std::vector<std::byte>& stored);
+// The same of an adapter's change.
+void fill_product(const LoraSource::Product& product, std::uint64_t first, std::span<double> out);
+
 // Elements of one tensor of a model, widened. Not thread-safe: it keeps its buffer.
 class ValueReader {
  public:
-  ValueReader(const Plan& plan, const PlanInput& input);
-  void read(std::uint64_t first, std::span<double> out);
+  ValueReader(const Plan& plan, const PlanInput& input) : plan_(plan), input_(input) {}
+  void read(std::uint64_t first, std::span<double> out) {
+    read_values(plan_, input_, first, out, stored_);
+  }
 
  private:
-  const Source& source_;
-  std::size_t tensor_;
-  DType dtype_;
+  const Plan& plan_;
+  PlanInput input_;
   std::vector<std::byte> stored_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "analyze/analysis.h"
 #include "analyze/testing.h"
+#include "execute/engine.h"
 #include "methods/registry.h"
 
 namespace merganser::test {
@@ -44,6 +45,58 @@ TEST(Losses, ByHand) {
   lost = losses(inputs, method(inputs, "task_arithmetic", {{"weight", 1.0}}), 1)[0].lost[0];
   EXPECT_DOUBLE_EQ(*lost[0], 16);
   EXPECT_DOUBLE_EQ(*lost[1], 1);
+}
+
+// What is merged in chunks and as a whole, and compared in pieces, against the merge itself.
+TEST(Losses, LikeThoseOfTheMergedModel) {
+  TestModels models;
+  const Shape shape{700, 300};
+  std::vector<std::vector<double>> weights;
+  for (unsigned m = 0; m < 3; ++m) {
+    weights.push_back(normal_numbers(elements(shape), m));
+    models.add({{"model.layers.0.self_attn.q_proj.weight", shape, weights.back()}});
+  }
+  const AnalysisInputs inputs = models.inputs();
+  for (const char* name : {"linear", "ties", "isotropic"}) {
+    const AnalysedMethod of = method(inputs, name, {{"weight", 0.5}, {"density", 0.4}});
+    const auto lost = losses(inputs, of, 2)[0].lost[0];
+    MemorySink sink(*of.plan);
+    Progress progress;
+    run_plan(*of.plan, plan_budget(*of.plan, 0, 1), {HashKind::none, NonFinite::ignore, {}}, sink,
+             progress);
+    std::vector<double> merged(elements(shape));
+    sink.take("merged").read(0, 0, std::as_writable_bytes(std::span(merged)));
+    for (std::size_t i = 0; i < 2; ++i) {
+      double wanted = 0;
+      for (std::size_t e = 0; e < merged.size(); ++e) {
+        const double left = (weights[i + 1][e] - weights[0][e]) - (merged[e] - weights[0][e]);
+        wanted += left * left;
+      }
+      EXPECT_NEAR(*lost[i] / wanted, 1, 1e-11) << name;
+    }
+  }
+}
+
+// The plan has opened the models for itself, as that of a recipe has.
+TEST(Losses, WhatTheMergeReadsIsNotReadAgain) {
+  TestModels models;
+  const Shape shape{300, 700};
+  const std::uint64_t bytes = elements(shape) * sizeof(double);
+  for (unsigned m = 0; m < 3; ++m) {
+    models.add({{"w", shape, normal_numbers(elements(shape), m)}});
+  }
+  const AnalysisInputs merged = models.inputs();
+  const auto read = [&](const char* name) {
+    AnalysisInputs compared = models.inputs();
+    std::vector<std::shared_ptr<const CountedSource>> sources;
+    for (PlanModel& model : compared.plan.models) sources.push_back(counted(model));
+    losses(compared, method(merged, name, {{"weight", 1.0}, {"density", 0.5}}), 2);
+    std::vector<std::uint64_t> counts;
+    for (const auto& source : sources) counts.push_back(source->bytes());
+    return counts;
+  };
+  EXPECT_THAT(read("ties"), testing::ElementsAre(0, 0, 0));
+  EXPECT_THAT(read("linear"), testing::ElementsAre(bytes, 0, 0));  // takes no base
 }
 
 TEST(Losses, TheSameForAnyNumberOfThreads) {

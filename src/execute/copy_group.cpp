@@ -53,7 +53,7 @@ class CopyGroup : public SinglePhase {
     std::span<const std::byte> output = stored;
     if (is_float(dtype)) streams_.count_non_finite(0, not_finite(stored, from, count, workspace));
     if (dtype != from) output = convert(stored, from, count, dtype, workspace);
-    streams_.write(first, output);
+    streams_.write(first, output, {&stored, 1});
     streams_.hash(chunk, {&stored, 1}, output);
   }
 
@@ -112,7 +112,7 @@ class MadeGroup final : public CopyGroup {
     } else {
       streams_.count_non_finite_output(not_finite(stored, from, count, workspace));
     }
-    streams_.write(first, output);
+    streams_.write(first, output, {});
     streams_.hash(chunk, {}, output);
   }
 };
@@ -176,7 +176,7 @@ class IntegerGroup final : public SinglePhase {
       if (stored[0].empty()) continue;  // no bytes, maybe no buffer either
       if (std::memcmp(stored[i].data(), stored[0].data(), stored[0].size()) != 0) differ(i);
     }
-    streams_.write(first, stored[chosen_]);
+    streams_.write(first, stored[chosen_], stored);
     streams_.hash(chunk, stored, stored[chosen_]);
   }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
+#include <numeric>
 #include <random>
 #include <set>
 
@@ -412,6 +413,46 @@ TEST_F(Numbers, ComeOutAsWrittenOut) {
                                     "parameters: {weight: 1, density: 0.5}\n"))
                          .bytes[0]),
               ElementsAre(1, 2, -3, 8));
+}
+
+// A sink that keeps what the outputs were made of.
+class InputsSink final : public Sink {
+ public:
+  void write(std::size_t, std::uint64_t, std::span<const std::byte>) override {}
+  void write_from(std::size_t, std::uint64_t begin, std::span<const std::byte>,
+                  std::span<const std::span<const std::byte>> inputs) override {
+    std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (i == made_of.size()) made_of.emplace_back();
+      made_of[i].resize(std::max<std::size_t>(made_of[i].size(), begin + inputs[i].size()));
+      std::ranges::copy(inputs[i], made_of[i].begin() + static_cast<std::ptrdiff_t>(begin));
+    }
+  }
+  Bytes made_of;  // of the one tensor, stored as wide as its output
+
+ private:
+  std::mutex mutex_;
+};
+
+TEST_F(Numbers, GoToTheSinkWithWhatTheyAreMadeOf) {
+  std::vector<float> a(3 * kBlock + 7), b(a.size());
+  std::iota(a.begin(), a.end(), 1.0F);
+  std::iota(b.begin(), b.end(), 0.5F);
+  bench.model("model_a", {values("w", a)});
+  bench.model("model_b", {values("w", b)});
+  const auto made_of = [](const Plan& plan) {
+    InputsSink sink;
+    Progress progress;
+    run_plan(plan, {.threads = 2, .chunk_elements = kBlock, .peak_bytes = 0}, {}, sink, progress);
+    std::vector<std::vector<float>> inputs;
+    for (const auto& bytes : sink.made_of) inputs.push_back(floats(bytes));
+    return inputs;
+  };
+  EXPECT_THAT(made_of(plan("merge_method: task_arithmetic\nbase_model: model_a\n"
+                           "parameters: {weight: 1}\n")),
+              ElementsAre(b, a));
+  EXPECT_THAT(made_of(bench.plan("merge_method: passthrough\nmodels: [{model: model_b}]\n")),
+              ElementsAre(b));
 }
 
 // A sink that knows what was finished.

@@ -127,7 +127,7 @@ class MergingGroup final : public Group {
             streams.count_non_finite_output(count_nonfinite<T>(values, size));
           });
     }
-    streams.write(chunk.first, output);
+    streams.write(chunk.first, output, chunk.inputs);
     for (std::size_t i = 0; i < masks.size(); ++i) {
       streams.write_mask(i, chunk.index, chunk.first, masks[i]);
     }

@@ -17,7 +17,13 @@ class Sink {
   virtual ~Sink() = default;
   // Bytes of the job's output from byte `begin`. Thread-safe for disjoint ranges.
   virtual void write(std::size_t job, std::uint64_t begin, std::span<const std::byte> bytes) = 0;
-  // The same for one of Plan::masks; dropped where nobody wants them.
+  // The same, by whoever has at hand what the bytes were made of: the same elements of PlanJob's
+  // inputs, as they were read, the base last. Empty where that is not so.
+  virtual void write_from(std::size_t job, std::uint64_t begin, std::span<const std::byte> bytes,
+                          std::span<const std::span<const std::byte>> /*inputs*/) {
+    write(job, begin, bytes);
+  }
+  // As write(), for one of Plan::masks; dropped where nobody wants them.
   virtual void write_mask(std::size_t /*mask*/, std::uint64_t /*begin*/,
                           std::span<const std::byte> /*bytes*/) {}
   // All of the job's output and masks are written. Thread-safe.

@@ -55,8 +55,10 @@ std::span<const std::byte> JobStreams::read(std::size_t input, std::uint64_t fir
   return bytes;
 }
 
-void JobStreams::write(std::uint64_t first, std::span<const std::byte> bytes) {
-  context_.sink.write(job_, first * size_of(context_.plan.jobs[job_].output.dtype), bytes);
+void JobStreams::write(std::uint64_t first, std::span<const std::byte> bytes,
+                       std::span<const std::span<const std::byte>> inputs) {
+  const std::uint64_t begin = first * size_of(context_.plan.jobs[job_].output.dtype);
+  context_.sink.write_from(job_, begin, bytes, inputs);
 }
 
 void JobStreams::write_mask(std::size_t input, std::size_t chunk, std::uint64_t first,

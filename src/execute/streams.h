@@ -25,7 +25,9 @@ class JobStreams {
   // Elements [first, first + count) of one input, into the workspace.
   std::span<const std::byte> read(std::size_t input, std::uint64_t first, std::size_t count,
                                   Workspace& workspace) const;
-  void write(std::uint64_t first, std::span<const std::byte> bytes);
+  // `inputs`: the same elements of what they were made of, the base last; or none.
+  void write(std::uint64_t first, std::span<const std::byte> bytes,
+             std::span<const std::span<const std::byte>> inputs);
   // Bits from element `first`, a multiple of 8, of what input `input` keeps.
   void write_mask(std::size_t input, std::size_t chunk, std::uint64_t first,
                   std::span<const std::byte> bytes);
