@@ -11,6 +11,7 @@
 #include "architecture/weight_layout.h"
 #include "base/error.h"
 #include "plan/models.h"
+#include "smile/candidates.h"
 
 namespace merganser {
 namespace {
@@ -27,27 +28,17 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// Norms are known by role in known families, and in others by the names that all of them use.
-bool is_norm(const TensorPlace& place, const std::string& name) {
-  return place.role.starts_with("norm.") || contains(name, "norm") || contains(name, ".ln_") ||
-         name.starts_with("ln_");
-}
-
-// Tables that are looked up, never multiplied with.
-bool is_table(const TensorPlace& place, const std::string& name) {
-  return place.role.starts_with("embed.") || contains(place.role, "relative_bias") ||
-         contains(name, "embed") || contains(name, "relative_attention_bias");
-}
-
-// Experts and routers of a base that is a mixture itself.
-bool is_mixture(const TensorPlace& place, const std::string& name) {
-  return place.role.starts_with("mlp.experts.") || place.role.starts_with("mlp.router") ||
-         contains(name, ".experts.");
+// Norms are known by role in known families, and in others by the names that all of them use. The
+// linear layer of an adaptive norm has such a name as well, and is none.
+bool is_norm(const TensorPlace& place, const std::string& name, const Shape& shape) {
+  if (place.role.starts_with("norm.")) return true;
+  return shape.size() < 2 &&
+         (contains(name, "norm") || contains(name, ".ln_") || name.starts_with("ln_"));
 }
 
 Part part_of(const TensorPlace& place, const std::string& given, const Shape& shape) {
   const std::string name = lower(given);
-  if (is_norm(place, name)) return Part::norm;
+  if (is_norm(place, name, shape)) return Part::norm;
   if (is_table(place, name)) return Part::embedding;
   if (name.ends_with("bias")) return Part::bias;
   if (place.place == Place::layer) return shape.size() == 2 ? Part::linear : Part::other;
@@ -131,8 +122,7 @@ class Matcher {
     tensor.base = {0, index};
     if (tensor.part == Part::linear) {
       tensor.transposed = is_input_first(base.architecture, name);
-      tensor.upscaled =
-          name.ends_with(kWeight) && tensor.size() > 0 && !is_mixture(tensor.place, lower(name));
+      tensor.upscaled = can_have_experts(tensor.place, name, info.shape);
     }
     inputs_.tensors.push_back(std::move(tensor));
   }

@@ -23,12 +23,13 @@ TEST(MatchTensors, KnowsThePartsOfAModel) {
   const std::string layer = "model.layers.0.";
   TestModels models;
   for (int m = 0; m < 2; ++m) {
-    models.add({weights("lm_head.weight", {8, 4}), weights("model.embed_tokens.weight", {8, 4}),
-                weights(layer + "input_layernorm.weight", {4}),
-                weights(layer + "mlp.experts.0.up_proj.weight", {4, 4}),
-                weights(layer + "self_attn.q_proj.bias", {4}),
-                weights(layer + "self_attn.q_proj.weight", {4, 4}),
-                weights("model.norm.weight", {4})});
+    models.add(
+        {weights("lm_head.weight", {8, 4}), weights("model.embed_tokens.weight", {8, 4}),
+         weights(layer + "input_layernorm.weight", {4}),
+         weights(layer + "mlp.experts.0.up_proj.weight", {4, 4}),
+         weights(layer + "norm1.linear.bias", {4}), weights(layer + "norm1.linear.weight", {4, 4}),
+         weights(layer + "self_attn.q_proj.bias", {4}),
+         weights(layer + "self_attn.q_proj.weight", {4, 4}), weights("model.norm.weight", {4})});
   }
   const AnalysisInputs inputs = models.inputs();
   const auto part = [&](const std::string& name) { return name_of(tensor(inputs, name).part); };
@@ -36,6 +37,8 @@ TEST(MatchTensors, KnowsThePartsOfAModel) {
   EXPECT_EQ(part("model.embed_tokens.weight"), "embedding");
   EXPECT_EQ(part(layer + "input_layernorm.weight"), "norm");
   EXPECT_EQ(part("model.norm.weight"), "norm");
+  EXPECT_EQ(part(layer + "norm1.linear.weight"), "linear");  // of an adaptive norm
+  EXPECT_TRUE(tensor(inputs, layer + "norm1.linear.weight").upscaled);
   EXPECT_EQ(part(layer + "self_attn.q_proj.bias"), "bias");
   EXPECT_EQ(part(layer + "self_attn.q_proj.weight"), "linear");
   EXPECT_EQ(part(layer + "mlp.experts.0.up_proj.weight"), "linear");

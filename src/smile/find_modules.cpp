@@ -7,6 +7,7 @@
 
 #include "architecture/weight_layout.h"
 #include "base/error.h"
+#include "smile/candidates.h"
 #include "smile/module.h"
 
 namespace merganser {
@@ -17,21 +18,6 @@ constexpr std::string_view kWeight = ".weight", kBias = ".bias";
 // Of ranks by a budget: layers of up to kCheap are decomposed wholly, others up to so many times
 // the rank that all layers would have alike.
 constexpr std::uint64_t kCheap = 1024, kTimes = 4, kFewest = 32;
-
-// Tables that are looked up by position or token lie in layers as well (T5's
-// relative_attention_bias, whose role says so); no product is made with them.
-bool is_table(const TensorPlace& place, std::string_view name) {
-  return place.role.find("relative_bias") != std::string::npos ||
-         place.role.starts_with("embed.") || name.find("embed") != std::string_view::npos ||
-         name.find("relative_attention_bias") != std::string_view::npos;
-}
-
-// Experts and routers of a base that is a mixture itself: in transformers all of a layer's experts
-// are one parameter, and so is the router.
-bool is_mixture(const TensorPlace& place, std::string_view name) {
-  return place.role.starts_with("mlp.experts.") || place.role.starts_with("mlp.router") ||
-         name.find(".experts.") != std::string_view::npos;
-}
 
 // Of a budget there may be more than a number can hold; what fits into this is without end as well.
 std::uint64_t whole_part(double positive) {
@@ -91,9 +77,7 @@ class Finder {
   // With all fine-tunes: not a tensor that only some of the models have.
   bool is_linear(const PlanJob& job) const {
     return job.action == PlanJob::Action::merge && job.base && !job.inputs.empty() &&
-           job.output.shape.size() == 2 && job.output.name.ends_with(kWeight) &&
-           job.output.size() > 0 && !is_table(job.place, job.output.name) &&
-           !is_mixture(job.place, job.output.name);
+           can_have_experts(job.place, job.output.name, job.output.shape);
   }
 
   bool chosen(const PlanJob& job) const {
