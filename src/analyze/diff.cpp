@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <cstring>
-#include <exception>
-#include <mutex>
-#include <thread>
+#include <numeric>
 
+#include "analyze/work.h"
 #include "base/error.h"
 #include "kernels/blend.h"
 #include "kernels/convert.h"
@@ -160,23 +157,11 @@ std::vector<TensorDifference> compare(const Source& a, const Source& b, const So
   }
   progress.begin(total);
   std::vector<TensorDifference> results(pairs.size());
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr failure;
-  const auto work = [&] {
-    try {
-      TensorComparison comparison(a, b, base, progress);
-      for (std::size_t i; (i = next++) < pairs.size();) results[i] = comparison.run(pairs[i]);
-    } catch (...) {
-      std::lock_guard lock(mutex);
-      if (!failure) failure = std::current_exception();
-      next = pairs.size();
-    }
-  };
-  std::vector<std::thread> workers;
-  for (unsigned i = 0; i < std::max(1u, threads); ++i) workers.emplace_back(work);
-  for (std::thread& worker : workers) worker.join();
-  if (failure) std::rethrow_exception(failure);
+  std::vector<std::size_t> order(pairs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for_each_of(order, threads, [&](std::size_t i) {
+    results[i] = TensorComparison(a, b, base, progress).run(pairs[i]);
+  });
   return results;
 }
 
