@@ -1,10 +1,13 @@
 """`merganser analyze`: what it takes, what it refuses, what it says. The numbers are held against
 NumPy in oracle/test_analyze.py."""
 
+import contextlib
 import json
 import math
+import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,11 +239,21 @@ models: [{{model: third, parameters: {{weight: 1}}}}]
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_the_same_document_for_any_number_of_threads(trio, threads):
+def test_the_same_document_for_any_number_of_threads(files, threads):
+    """Of small tensors, and of one that is read, merged and compared in several pieces."""
+    sets = []
+    for seed in range(3):
+        generator = np.random.default_rng(seed)
+        sets.append({
+            f"model.layers.{layer}.self_attn.q_proj.weight": generator.standard_normal(shape).astype(np.float32)
+            for layer, shape in enumerate([(16, 16), (40, 10000), (30, 16)])
+        })
+    models = files(*sets)
+    assert 40 * 10000 > 2**18
     flags = ["--json", "--seed", "7"]
-    once = program.succeed("analyze", *trio, *flags, "--threads", "2")
-    assert program.succeed("analyze", *trio, *flags, "--threads", threads) == once
-    assert program.succeed("analyze", *trio, "--json", "--seed", "8") != once  # DARE's masks
+    once = program.succeed("analyze", *models, *flags, "--threads", "2")
+    assert program.succeed("analyze", *models, *flags, "--threads", threads) == once
+    assert program.succeed("analyze", *models, "--json", "--seed", "8") != once  # DARE's masks
 
 
 def test_parts_that_are_asked_for(trio):
@@ -466,14 +479,26 @@ def test_the_report_holds_the_document(trio, tmp_path):
     assert path.read_bytes() != before
 
 
+def wait_until_open(process, path, seconds=60):
+    """Until the program has this file open; before, a change of it would be none."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for link in Path(f"/proc/{process.pid}/fd").glob("*"):
+            with contextlib.suppress(OSError):
+                if os.readlink(link) == str(path):
+                    return
+        time.sleep(0.01)
+    raise AssertionError(f"{path} was never opened")
+
+
 def test_an_input_that_changes_meanwhile_leaves_no_report(tmp_path):
     config = llama_config(layers=6, hidden=256, vocab=2048)
     tensors = random_tensors(llama_shapes(config), 0)
     base = checkpoint.write_checkpoint(tmp_path / "base", config, tensors)
     tune = checkpoint.write_checkpoint(tmp_path / "tune", config, checkpoint.near(tensors, 1))
-    process = program.start("analyze", base, tune, "--report", tmp_path / "report.html")
-    time.sleep(0.3)
     weights = next(tune.glob("*.safetensors"))
+    process = program.start("analyze", base, tune, "--report", tmp_path / "report.html")
+    wait_until_open(process, weights)
     with open(weights, "r+b") as file:
         file.seek(-4, 2)
         file.write(np.float32(0.25).tobytes())
