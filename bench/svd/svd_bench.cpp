@@ -4,8 +4,9 @@
 // rank), tail (many terms that fade, and noise), power0.5, power1, lora16 (product of factors,
 // product_svd), file:PATH (ROWS x COLS numbers in f32). With ",unproven" behind it the excess is
 // estimated, not proven, which is SMILE's default.
-// With `exact`, the true excess from the eigenvalues of the f64 Gram matrix. Leave
-// OPENBLAS_CORETYPE unset: kernels for other processors are slower, unequally.
+// With `exact`, the true excess: of what the factors leave of the matrix over the best there is, by
+// the eigenvalues of the f64 Gram matrix. Leave OPENBLAS_CORETYPE unset: kernels for other
+// processors are slower, unequally.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -128,12 +129,35 @@ void sgesdd(const Matrix<float>& from) {
   run();
 }
 
+// |a - u s v^T|^2 of the factors as they came out, in f64; bands of rows, for memory.
+double error_squared(const Matrix<float>& a, const TruncatedSvd<float>& svd) {
+  constexpr std::size_t band = 256;
+  const std::size_t count = svd.s.size();
+  Matrix<double> right(count, a.cols());
+  std::copy_n(svd.vt.data(), count * a.cols(), right.data());
+  double sum = 0;
+  for (std::size_t first = 0; first < a.rows(); first += band) {
+    const std::size_t rows = std::min(band, a.rows() - first);
+    Matrix<double> left(count, rows), left_over(rows, a.cols());
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t r = 0; r < rows; ++r) left(i, r) = svd.s[i] * svd.ut(i, first + r);
+    }
+    std::copy_n(a.row(first), rows * a.cols(), left_over.data());
+    multiply<double>(-1, left.view(), Transposed::yes, right.view(), Transposed::no, 1,
+                     left_over.view());
+    for (std::size_t i = 0; i < rows * a.cols(); ++i) {
+      sum += left_over.data()[i] * left_over.data()[i];
+    }
+  }
+  return sum;
+}
+
 double true_excess(const Matrix<float>& a, const TruncatedSvd<float>& svd, std::size_t rank) {
   const Side side = a.cols() <= a.rows() ? Side::right : Side::left;
   const auto squares = symmetric_eigenvalues(gram<float>(a.view(), side));
   double best = 0;
   for (std::size_t i = squares.size(); i-- > rank;) best += std::max(0.0, squares[i]);
-  return svd.residual * std::sqrt(svd.energy / best) - 1;
+  return std::sqrt(error_squared(a, svd) / best) - 1;
 }
 
 }  // namespace
