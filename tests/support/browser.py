@@ -8,7 +8,7 @@ import pytest
 
 
 def start():
-    """A WebDriver; skips where there is no Chromium. It may load nothing but files."""
+    """A WebDriver; skips where there is no Chromium. What a page loaded is in requests()."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if not program or not driver:
