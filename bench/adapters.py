@@ -19,6 +19,8 @@ import numpy as np
 
 import make_inputs
 import measure
+import tensors_file
+from tensors_file import Checkpoint, from_bf16, to_bf16
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXTRACTED, MERGED = 64, 32  # ranks
@@ -36,35 +38,10 @@ model.save_pretrained(out, selected_adapters=["sum"])
 """
 
 
-def write_safetensors(path, tensors):
-    header, at = {"__metadata__": {"format": "pt"}}, 0
-    for name, (dtype, array) in tensors.items():
-        header[name] = {"dtype": dtype, "shape": list(array.shape),
-                        "data_offsets": [at, at + array.nbytes]}
-        at += array.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as stream:
-        stream.write(len(text).to_bytes(8, "little") + text)
-        for _, array in tensors.values():
-            array.tofile(stream)
-
-
 def read(folder):
-    with open(folder / "adapter_model.safetensors", "rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        start = stream.tell()
-    tensors = {}
-    for name, entry in header.items():
-        if name == "__metadata__" or "lora_" not in name:
-            continue
-        begin = start + entry["data_offsets"][0]
-        size, kind = int(np.prod(entry["shape"])), entry["dtype"]
-        values = np.fromfile(folder / "adapter_model.safetensors",
-                             np.float32 if kind == "F32" else np.uint16, size, offset=begin)
-        values = values if kind == "F32" else make_inputs.from_bf16(values)
-        tensors[name] = values.reshape(entry["shape"])
-    return tensors
+    """The factors of an adapter."""
+    found = Checkpoint(folder / "adapter_model.safetensors")
+    return {name: found.read(name) for name in found.tensors if "lora_" in name}
 
 
 def make_models(folder, layers):
@@ -76,13 +53,12 @@ def make_models(folder, layers):
     for number, (name, dims) in enumerate(make_inputs.tensors(shape)):
         random = np.random.default_rng(number)
         base = random.standard_normal(dims, np.float32) * np.float32(0.02)
-        bits = make_inputs.to_bf16(base)
+        bits = to_bf16(base)
         step = random.standard_normal(dims, np.float32) * np.float32(1e-3)
-        written["base"][name] = ("BF16", bits)
-        written["tuned"][name] = ("BF16", make_inputs.to_bf16(make_inputs.from_bf16(bits) + step))
+        written["base"][name] = bits
+        written["tuned"][name] = to_bf16(from_bf16(bits) + step)
     for name, path in models.items():
-        path.mkdir(parents=True, exist_ok=True)
-        write_safetensors(path / "model.safetensors", written[name])
+        tensors_file.write(path / "model.safetensors", written[name])
         (path / "config.json").write_text(json.dumps(make_inputs.config(shape)))
     (folder / "done").touch()
 
@@ -95,9 +71,8 @@ def make_adapter(folder, base, layers, seed):
             stem = f"base_model.model.model.layers.{layer}.self_attn.{name}.lora_"
             for part, dims in (("A", (MERGED, 4096)), ("B", (4096, MERGED))):
                 array = random.standard_normal(dims, np.float32) * np.float32(0.02)
-                tensors[f"{stem}{part}.weight"] = ("F32", array)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_safetensors(folder / "adapter_model.safetensors", tensors)
+                tensors[f"{stem}{part}.weight"] = array
+    tensors_file.write(folder / "adapter_model.safetensors", tensors)
     config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": str(base),
               "r": MERGED, "lora_alpha": MERGED, "target_modules": list(ATTENTION)}
     (folder / "adapter_config.json").write_text(json.dumps(config))
@@ -124,7 +99,7 @@ def measured(title, commands, inputs, outputs, arguments, log):
     for run in range(arguments.runs):
         for name, command in commands.items():
             measure.prepare(inputs, (outputs[name],), arguments.touch and int(arguments.touch * 1e9))
-            sample = measure.run(command, dict(os.environ, HF_HUB_OFFLINE="1"), log=log)
+            sample = measure.run(command, measure.environment(), log=log)
             if sample.error:
                 sys.exit(f"adapters.py: {name}: {sample.error}")
             samples[name].append(sample)

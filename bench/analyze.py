@@ -15,7 +15,7 @@ import sys
 
 import make_inputs
 import measure
-import smile
+import torch_svd
 from sections import table
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -41,37 +41,24 @@ class Analysis:
             raise RuntimeError(f"analyze: {sample.error}")
         return {"zones": zones, "sample": sample.as_dict(), "report": report.stat().st_size}
 
-    def lapack(self, python):
-        """Seconds of torch.linalg.svd of every matrix of the base, and of it with its fine-tunes."""
+    def lapack(self, python, shape):
+        """Seconds of torch.linalg.svd of every matrix of the base, and of it with its fine-tunes. `shape`:
+        as in make_inputs."""
         counts = {}
-        for name, dims in make_inputs.tensors(make_inputs.SIZES["1x"]):
+        for name, dims in make_inputs.tensors(shape):
             if "_proj" in name:
                 dims = tuple(sorted(dims, reverse=True))
                 counts[dims] = counts.get(dims, 0) + 1
         each, base = [], 0
         for dims, count in counts.items():
-            done = measure.run([python, "-c", smile.SVD, *dims], self.environment, log=self.work / "log")
-            if done.error:
-                raise RuntimeError(f"torch.linalg.svd: {done.error}")
-            seconds = float((self.work / "log").read_text().split()[-1])
+            seconds = torch_svd.seconds(python, *dims, self.environment, self.work / "log")
             each.append({"rows": dims[0], "cols": dims[1], "count": count, "seconds": seconds})
             base += count * seconds
         return {"each": each, "base": base, "all": len(NAMES) * base}
 
 
-def report(found):
-    if not found:
-        return []
-    out = ["## The analysis", "",
-           "`bench/analyze.py`: `merganser analyze` of the base and three fine-tunes, 22 layers of hidden "
-           "2048, one run each; the target is 10 minutes and 1 GiB.", ""]
-    out += table(*rows(found))
-    if "lapack" in found:
-        out += [lapack_line(found["lapack"]) + ".", ""]
-    return out
-
-
 def rows(found):
+    """Header and rows for Markdown."""
     cells = []
     for row in found["runs"]:
         sample = row["sample"]
@@ -104,16 +91,19 @@ def main():
     work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     analysis = Analysis(arguments.merganser, arguments.inputs.resolve(), work,
-                        measure.blas_environment(), None)
+                        measure.environment(), None)
     found = {"runs": []}
     try:
         for zones in (False,) if arguments.no_zones else (False, True):
             found["runs"].append(analysis.ours(zones))
         if not arguments.no_others:
-            found["lapack"] = analysis.lapack(arguments.venv / "bin/python")
+            shape = json.loads((analysis.inputs / "inputs.json").read_text())["shape"]
+            found["lapack"] = analysis.lapack(arguments.venv / "bin/python", shape)
     except RuntimeError as error:
         sys.exit(f"analyze.py: {error}")
-    print("\n".join(report(found)))
+    print("\n".join(table(*rows(found))))
+    if "lapack" in found:
+        print(lapack_line(found["lapack"]))
     (work / "results.json").write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -3,44 +3,16 @@
 This is no test of the methods (tests/ is); it keeps the benchmark from timing wrong results.
 """
 
-import json
 import pathlib
 
 import numpy as np
 
-from make_inputs import from_bf16, to_bf16
+from tensors_file import Checkpoint, from_bf16, to_bf16
 
 SLICE = 1 << 20  # elements of a large tensor that are compared
 WHOLE = "model.layers.0.self_attn.k_proj.weight"
 PARTS = ("model.embed_tokens.weight", "lm_head.weight", "model.norm.weight",
          "model.layers.0.mlp.down_proj.weight")
-
-
-class Checkpoint:
-    """The tensors of a folder, from all its safetensors files."""
-
-    def __init__(self, folder):
-        self.tensors = {}
-        for file in sorted(pathlib.Path(folder).glob("*.safetensors")):
-            with open(file, "rb") as stream:
-                length = int.from_bytes(stream.read(8), "little")
-                header = json.loads(stream.read(length))
-            for name, entry in header.items():
-                if name != "__metadata__":
-                    self.tensors[name] = (file, 8 + length, entry)
-
-    def layout(self):
-        return {name: (entry["dtype"], tuple(entry["shape"]))
-                for name, (_, _, entry) in self.tensors.items()}
-
-    def read(self, name, limit=None):
-        """The bf16 values of a tensor (its last `limit`) as f64."""
-        file, start, entry = self.tensors[name]
-        begin, end = entry["data_offsets"]
-        if limit:
-            begin = max(begin, end - 2 * limit)
-        bits = np.fromfile(file, np.uint16, (end - begin) // 2, offset=start + begin)
-        return from_bf16(bits).astype(np.float64)
 
 
 def largest(delta, density):
@@ -160,13 +132,15 @@ def check(merge, inputs, output):
     made = Checkpoint(output)
     if made.layout() != models[merge.models[0]].layout():
         return ["the output has other tensors, shapes or dtypes than its inputs"]
-    values = {m: c.read(WHOLE) for m, c in models.items()}
+    whole = lambda checkpoint: checkpoint.read(WHOLE).ravel().astype(np.float64)
+    last = lambda checkpoint, name: checkpoint.end_of(name, SLICE).astype(np.float64)
+    values = {m: whole(c) for m, c in models.items()}
     wanted = expected(merge, values)
     if wanted is None:
-        return statistics(WHOLE, made.read(WHOLE), values, merge)
-    problems = compare(WHOLE, made.read(WHOLE), wanted, 1e-3 if merge.density < 1 else 0)
+        return statistics(WHOLE, whole(made), values, merge)
+    problems = compare(WHOLE, whole(made), wanted, 1e-3 if merge.density < 1 else 0)
     if merge.name in ("linear", "task_arithmetic"):  # where an element needs only its own inputs
         for name in PARTS:
-            values = {m: c.read(name, SLICE) for m, c in models.items()}
-            problems += compare(name, made.read(name, SLICE), expected(merge, values), 0)
+            values = {m: last(c, name) for m, c in models.items()}
+            problems += compare(name, last(made, name), expected(merge, values), 0)
     return problems

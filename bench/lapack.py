@@ -12,14 +12,14 @@ import time
 
 import numpy as np
 
+from tensors_file import Checkpoint
+
 
 def read(path):
-    """The one f32 matrix of a safetensors file."""
-    with open(path, "rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(length))
-        (entry,) = (e for n, e in header.items() if n != "__metadata__")
-        return np.frombuffer(stream.read(), np.float32).reshape(entry["shape"])
+    """The one matrix of a file."""
+    found = Checkpoint(path)
+    (name,) = found.tensors
+    return found.read(name)
 
 
 def polar(a):

@@ -17,6 +17,8 @@ import sys
 import numpy as np
 
 import measure
+import tensors_file
+from tensors_file import Checkpoint
 
 HERE = pathlib.Path(__file__).resolve().parent
 RANK, ALPHA = 16, 32
@@ -32,77 +34,35 @@ PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(out
 """
 
 
-def header_of(path):
-    with open(path, "rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        return json.loads(stream.read(length)), 8 + length
-
-
-def find(folder, name):
-    """Path, first byte and header entry of a tensor."""
-    for path in sorted(folder.glob("*.safetensors")):
-        header, start = header_of(path)
-        if name in header:
-            return path, start + header[name]["data_offsets"][0], header[name]
-    raise KeyError(name)
-
-
 def make_adapter(base, folder):
     """The same every time."""
     if (folder / "adapter_config.json").exists():
         return
-    folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(RANK)
-    shapes = {}
-    for path in sorted(base.glob("*.safetensors")):
-        shapes.update({k: v["shape"] for k, v in header_of(path)[0].items() if "shape" in v})
     tensors = {}
-    for name, shape in sorted(shapes.items()):
+    for name, (_, shape) in sorted(Checkpoint(base).layout().items()):
         module = name.removesuffix(".weight")
         if not module.endswith(LAYERS):
             continue
         stem = f"base_model.model.{module}.lora_"
         tensors[stem + "A.weight"] = random.standard_normal((RANK, shape[1]), np.float32) * 0.02
         tensors[stem + "B.weight"] = random.standard_normal((shape[0], RANK), np.float32) * 0.02
-    header, at = {"__metadata__": {"format": "pt"}}, 0
-    for name, array in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(array.shape),
-                        "data_offsets": [at, at + array.nbytes]}
-        at += array.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(folder / "adapter_model.safetensors", "wb") as stream:
-        stream.write(len(text).to_bytes(8, "little") + text)
-        for array in tensors.values():
-            array.tofile(stream)
+    tensors_file.write(folder / "adapter_model.safetensors", tensors)
     config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": str(base),
               "r": RANK, "lora_alpha": ALPHA, "target_modules": "all-linear", "inference_mode": True}
     (folder / "adapter_config.json").write_text(json.dumps(config))
 
 
-def widened(folder, name):
-    path, start, entry = find(folder, name)
-    size = int(np.prod(entry["shape"]))
-    if entry["dtype"] == "F32":
-        values = np.fromfile(path, np.float32, size, offset=start)
-    else:
-        values = (np.fromfile(path, np.uint16, size, offset=start).astype(np.uint32) << 16).view(
-            np.float32)
-    return values.reshape(entry["shape"]).astype(np.float64)
-
-
 def check(base, adapter, out):
     """Every element lies within half a unit of bf16 of W + s B A in f64, and what f32 adds to it."""
-    for layer in ("model.layers.0.self_attn.k_proj", "model.layers.1.mlp.down_proj"):
+    base, adapter, out = map(Checkpoint, (base, adapter, out))
+    widened = lambda checkpoint, name: checkpoint.read(name).astype(np.float64)
+    for layer in ("model.layers.0.self_attn.k_proj", "model.layers.0.mlp.down_proj"):
         stem = f"base_model.model.{layer}.lora_"
         product = widened(adapter, stem + "B.weight") @ widened(adapter, stem + "A.weight")
         expected = widened(base, layer + ".weight") + ALPHA / RANK * product
         error = np.abs(widened(out, layer + ".weight") - expected)
         assert (error <= np.abs(expected) * (2**-8 + 2**-16) + 2**-24).all(), layer
-
-
-def environment():
-    return dict(os.environ, HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
 
 
 def main():
@@ -135,7 +95,7 @@ def main():
     for run in range(arguments.runs):
         for name, command in commands.items():
             measure.prepare(inputs, (ours, theirs), touch)
-            sample = measure.run(command, environment(), log=work / "log")
+            sample = measure.run(command, measure.environment(), log=work / "log")
             if sample.error:
                 sys.exit(f"lora.py: {name}: {sample.error}")
             samples[name].append(sample)

@@ -22,6 +22,9 @@ import time
 
 import numpy as np
 
+import tensors_file
+from tensors_file import from_bf16, to_bf16
+
 FORMAT = 1  # raise it when the bytes change, so that cached inputs are made again
 SEED = 20260101
 BLOCK = 1 << 20
@@ -82,17 +85,6 @@ def config(shape):
     }
 
 
-def to_bf16(values):
-    """f32 to bf16 bits, rounded to nearest even; `values` is overwritten."""
-    bits = values.view(np.uint32)
-    bits += np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    return (bits >> np.uint32(16)).astype(np.uint16)
-
-
-def from_bf16(bits):
-    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
-
-
 def generator(*key):
     return np.random.Generator(np.random.SFC64([SEED, *key]))
 
@@ -149,14 +141,7 @@ def make(folder, shape, say=print):
     started = time.monotonic()
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    header, position = {"__metadata__": {"format": "pt"}}, 0
-    for name, dims in tensors(shape):
-        end = position + 2 * int(np.prod(dims))
-        header[name] = {"dtype": "BF16", "shape": list(dims), "data_offsets": [position, end]}
-        position = end
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    start = 8 + len(text)
+    head, begins = tensors_file.head({name: ("BF16", dims) for name, dims in tensors(shape)})
 
     files = []
     try:
@@ -165,12 +150,12 @@ def make(folder, shape, say=print):
             (partial / model / "config.json").write_text(json.dumps(config(shape), indent=2) + "\n")
             file = os.open(partial / model / "model.safetensors", os.O_RDWR | os.O_CREAT, 0o644)
             files.append(file)
-            os.pwrite(file, len(text).to_bytes(8, "little") + text, 0)
-            os.truncate(file, start + position)
+            os.pwrite(file, head, 0)
+            os.truncate(file, len(head) + one)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             jobs = []
             for index, (name, dims) in enumerate(tensors(shape)):
-                elements, offset = int(np.prod(dims)), start + header[name]["data_offsets"][0]
+                elements, offset = int(np.prod(dims)), begins[name]
                 for block, first in enumerate(range(0, elements, BLOCK)):
                     jobs.append(pool.submit(write_block, files, index, name, offset + 2 * first,
                                             block, min(BLOCK, elements - first)))

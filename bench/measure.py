@@ -18,6 +18,8 @@ INTERVAL = 0.02  # seconds between two looks at /proc/PID/status
 MARGIN = 768 << 20  # free memory that `touch_free_memory` leaves alone
 TICKS = os.sysconf("SC_CLK_TCK")
 KIB = 1024
+UNSET = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+         "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONPATH", "PYTHONHOME")
 
 # A child of its own, and the first to go if memory runs short: the harness stays small.
 TOUCH = """
@@ -64,10 +66,11 @@ class Sample:
         return dataclasses.asdict(self)
 
 
-def blas_environment():
-    """Without the variables that could force slower kernels on a BLAS."""
-    return {k: v for k, v in os.environ.items()
-            if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+def environment():
+    """Of every program that is measured, ours or another: threads and BLAS kernels as they come by
+    default, and nothing is asked of the network."""
+    found = {k: v for k, v in os.environ.items() if k not in UNSET}
+    return dict(found, HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
 
 
 def memory_free():

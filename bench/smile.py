@@ -19,17 +19,10 @@ import sys
 import make_inputs
 import measure
 import smile_inputs
+import torch_svd
 
 HERE = pathlib.Path(__file__).resolve().parent
 LAYERS = 32
-SVD = """
-import sys, time, torch
-rows, cols = map(int, sys.argv[1:])
-a = torch.randn(rows, cols)
-begin = time.perf_counter()
-torch.linalg.svd(a, full_matrices=False)
-print(time.perf_counter() - begin)
-"""
 
 
 def worst_bound(out):
@@ -74,10 +67,7 @@ class Layer:
         counts = {(hidden, hidden): 2, (keys, hidden): 2, (inner, hidden): 3}
         each, total = [], 0
         for dims, count in counts.items():
-            done = measure.run([python, "-c", SVD, *dims], self.environment, log=self.work / "log")
-            if done.error:
-                raise RuntimeError(f"torch.linalg.svd: {done.error}")
-            seconds = float((self.work / "log").read_text().split()[-1])
+            seconds = torch_svd.seconds(python, *dims, self.environment, self.work / "log")
             each.append({"rows": dims[0], "cols": dims[1], "seconds": seconds})
             total += count * smile_inputs.TUNES * seconds
         return {"each": each, "layer": total}
@@ -123,7 +113,7 @@ def main():
     work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     touch = None if arguments.touch is None else int(arguments.touch * 1e9)
-    layer = Layer(arguments.merganser, work, measure.blas_environment(), touch, arguments.hidden)
+    layer = Layer(arguments.merganser, work, measure.environment(), touch, arguments.hidden)
     try:
         for number, spectrum in enumerate(arguments.spectrum or smile_inputs.SPECTRA):
             row = layer.ours(spectrum, arguments.rank, arguments.tolerance, arguments.runs)

@@ -5,9 +5,11 @@ import json
 
 import numpy as np
 
-import adapters
 import make_inputs
+import tensors_file
+from tensors_file import from_bf16, to_bf16
 
+FORMAT = 1  # raise it when the code that follows makes other bytes
 TUNES = 3
 # Singular values of the differences: exponent p of i^-p over the first 256, and noise below them.
 SPECTRA = {"power": (0.7, 1e-4), "steep": (1.0, 2e-5), "noise": (0.0, 1e-3)}
@@ -29,24 +31,24 @@ def make(folder, tensors, shape, spectrum):
     """The folders base, ft0, ft1, ft2 with these (name, dims); the config is Mistral's."""
     names = ("base", *(f"ft{i}" for i in range(TUNES)))
     folders = [folder / name for name in names]
-    # The measures belong to the mark: others must not pass for these.
-    mark, made = folder / "done", json.dumps([shape, spectrum, tensors])
+    # All that makes the bytes belongs to the mark: others must not pass for these.
+    mark, made = folder / "done", json.dumps({"format": FORMAT, "shape": shape, "tunes": TUNES,
+                                              "spectrum": SPECTRA[spectrum], "tensors": tensors})
     if mark.exists() and mark.read_text() == made:
         return folders
     mark.unlink(missing_ok=True)
     written = {name: {} for name in names}
     for number, (name, dims) in enumerate(tensors):
         random = np.random.default_rng(number)
-        bits = make_inputs.to_bf16(random.standard_normal(dims, np.float32) * np.float32(0.02))
-        written["base"][name] = ("BF16", bits)
+        bits = to_bf16(random.standard_normal(dims, np.float32) * np.float32(0.02))
+        written["base"][name] = bits
         for i in range(TUNES):
-            tuned = make_inputs.from_bf16(bits)
+            tuned = from_bf16(bits)
             if "_proj" in name:
                 tuned = tuned + difference(np.random.default_rng([number, i]), dims, spectrum)
-            written[f"ft{i}"][name] = ("BF16", make_inputs.to_bf16(np.ascontiguousarray(tuned)))
+            written[f"ft{i}"][name] = to_bf16(np.ascontiguousarray(tuned))
     for path in folders:
-        path.mkdir(parents=True, exist_ok=True)
-        adapters.write_safetensors(path / "model.safetensors", written[path.name])
+        tensors_file.write(path / "model.safetensors", written[path.name])
         config = {**make_inputs.config(shape), "model_type": "mistral",
                   "architectures": ["MistralForCausalLM"]}
         (path / "config.json").write_text(json.dumps(config))

@@ -16,9 +16,10 @@ import sys
 
 import numpy as np
 
-import make_inputs
 import measure
+import peers
 import smile_inputs
+from tensors_file import Checkpoint
 
 HERE = pathlib.Path(__file__).resolve().parent
 SPECTRUM = "power"
@@ -64,7 +65,7 @@ class Linear:
         told = json.loads((self.work / "log").read_text().splitlines()[-1])
         found["seconds"], found["about"] = told.pop("seconds"), told
         found["errors"] = errors(name, rank, files, ours / "model.safetensors", theirs)
-        found["wrong"] = any(a > SLACK * b for a, b in zip(*found["errors"].values()))
+        found["wrong"] = wrong(found["errors"])
         return found
 
     def measured(self, command, files, outputs, who):
@@ -75,6 +76,11 @@ class Linear:
         return sample
 
 
+def wrong(errors):
+    """Whether an expert of ours leaves more than theirs does; NaN is more than anything."""
+    return any(not ours <= SLACK * theirs for ours, theirs in zip(errors["ours"], errors["theirs"]))
+
+
 def times(found):
     """Their function alone to our whole program."""
     return found["seconds"] / found["ours"]["wall"]
@@ -82,39 +88,26 @@ def times(found):
 
 def errors(name, rank, files, ours, theirs):
     """|D - U S V^T| / |D| of each expert, in f32: {"ours": [...], "theirs": [...]}."""
-    base, *tunes = (tensor(file, f"{name}.weight") for file in files)
-    inner, outer = tensor(ours, f"{name}.smile_in"), tensor(ours, f"{name}.smile_out")
+    base, *tunes = (Checkpoint(file).read(f"{name}.weight") for file in files)
+    ours, theirs = Checkpoint(ours), Checkpoint(theirs)
+    inner, outer = ours.read(f"{name}.smile_in"), ours.read(f"{name}.smile_out")
     found = {"ours": [], "theirs": []}
     for i, tune in enumerate(tunes):
         difference = tune - base
         kept = slice(i * rank, (i + 1) * rank)
         for who, product in (
                 ("ours", outer[kept].T @ inner[kept]),
-                ("theirs", tensor(theirs, f"experts.{i}.u") @ tensor(theirs, f"experts.{i}.svh"))):
+                ("theirs", theirs.read(f"experts.{i}.u") @ theirs.read(f"experts.{i}.svh"))):
             left = np.linalg.norm(difference - product) / np.linalg.norm(difference)
             found[who].append(float(left))
     return found
-
-
-def tensor(path, name):
-    """One bf16 or f32 tensor of a safetensors file, as f32."""
-    with open(path, "rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        entry, start = header[name], stream.tell()
-    kind = {"F32": np.float32, "BF16": np.uint16}[entry["dtype"]]
-    begin, end = entry["data_offsets"]
-    values = np.fromfile(path, kind, (end - begin) // np.dtype(kind).itemsize, offset=start + begin)
-    values = values if kind == np.float32 else make_inputs.from_bf16(values)
-    return values.reshape(entry["shape"])
 
 
 def missing(python, packages):
     """Why FusionBench cannot run, or nothing."""
     if not (packages / "stamp").exists():
         return "not installed (tests/setup_venv.sh --oracle, then tests/setup_fusion_bench.sh)"
-    if not os.access(python, os.X_OK):
-        return f"no Python with torch at {python} (tests/setup_venv.sh --oracle)"
-    return ""
+    return peers.lacks(python, "torch")
 
 
 def table(rows):
@@ -157,7 +150,7 @@ def main():
     work.mkdir(parents=True, exist_ok=True)
     touch = None if arguments.touch is None else int(arguments.touch * 1e9)
     linear = Linear(arguments.merganser, python, arguments.fusion_bench, work,
-                    measure.blas_environment(), touch)
+                    measure.environment(), touch)
     try:
         found = linear.compare(arguments.rows, arguments.cols, arguments.rank,
                                lambda text: print(text, file=sys.stderr, flush=True))

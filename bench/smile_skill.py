@@ -28,6 +28,7 @@ import time
 import warnings
 
 from skill_table import Row, markdown, table
+from tensors_file import Checkpoint
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -372,9 +373,7 @@ def losses(model, blocks):
 
 def size_of(folder):
     """Stored parameters of a checkpoint in one file."""
-    with open(folder / "model.safetensors", "rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    return sum(math.prod(v["shape"]) for k, v in header.items() if k != "__metadata__")
+    return sum(math.prod(shape) for _, shape in Checkpoint(folder / "model.safetensors").layout().values())
 
 
 if __name__ == "__main__":

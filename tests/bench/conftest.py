@@ -4,5 +4,5 @@ import sys
 
 from support.program import REPOSITORY
 
-# At the end: bench/mergekit.py must not stand before the package of that name.
+# At the end: none of its modules may stand before a package of the same name.
 sys.path.append(str(REPOSITORY / "bench"))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import adapters
 import smile_linear
+import tensors_file
 
 NAME = "model.layers.0.self_attn.q_proj"
 RANK = 2
@@ -25,18 +25,18 @@ def files(tmp_path):
     for i, array in enumerate(written):
         bits = (array.view(np.uint32) >> 16).astype(np.uint16)
         paths.append(tmp_path / f"{i}.safetensors")
-        adapters.write_safetensors(paths[-1], {f"{NAME}.weight": ("BF16", bits)})
+        tensors_file.write(paths[-1], {f"{NAME}.weight": bits})
     ours, theirs = {}, {}
     inner = np.concatenate([sizes[:, None] * right, sizes[::-1, None] * right]).astype(np.float32)
-    ours[f"{NAME}.smile_in"] = ("F32", inner)
-    ours[f"{NAME}.smile_out"] = ("F32", np.concatenate([left, left]).astype(np.float32))
+    ours[f"{NAME}.smile_in"] = inner
+    ours[f"{NAME}.smile_out"] = np.concatenate([left, left]).astype(np.float32)
     for i, values in enumerate((sizes, sizes[::-1])):
         kept = np.where(np.arange(2) == 0, values, 0)  # the first triple alone
-        theirs[f"experts.{i}.u"] = ("F32", np.ascontiguousarray(left.T.astype(np.float32)))
-        theirs[f"experts.{i}.svh"] = ("F32", (kept[:, None] * right).astype(np.float32))
+        theirs[f"experts.{i}.u"] = left.T.astype(np.float32)
+        theirs[f"experts.{i}.svh"] = (kept[:, None] * right).astype(np.float32)
     for name, tensors in (("ours", ours), ("theirs", theirs)):
         paths.append(tmp_path / f"{name}.safetensors")
-        adapters.write_safetensors(paths[-1], tensors)
+        tensors_file.write(paths[-1], tensors)
     return paths
 
 
@@ -45,3 +45,10 @@ def test_errors(files):
     found = smile_linear.errors(NAME, RANK, models, ours, theirs)
     assert found["ours"] == pytest.approx([0, 0], abs=0.01)
     assert found["theirs"] == pytest.approx([3 / 5, 4 / 5], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "ours, wrong", [([0.5, 0.5], False), ([0.501, 0.5], False), ([0.5, 0.51], True), ([float("nan"), 0.5], True)]
+)
+def test_no_larger_than_theirs(ours, wrong):
+    assert smile_linear.wrong({"ours": ours, "theirs": [0.5, 0.5]}) == wrong

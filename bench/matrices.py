@@ -18,6 +18,8 @@ import time
 import numpy as np
 
 import measure
+import peers
+import tensors_file
 
 HERE = pathlib.Path(__file__).resolve().parent
 TASKS = 4
@@ -29,18 +31,8 @@ WUDI_TARGET = 20
 WUDI_STEPS = (20, 220)
 
 
-def write(path, matrix):
-    header = json.dumps({"w": {"dtype": "F32", "shape": list(matrix.shape),
-                               "data_offsets": [0, matrix.nbytes]}}).encode()
-    header += b" " * (-len(header) % 8)
-    with open(path, "wb") as stream:
-        stream.write(len(header).to_bytes(8, "little") + header)
-        matrix.tofile(stream)
-
-
 def make(folder, size):
     """base, full0.. and low0.. of size x size; the same every time."""
-    folder.mkdir(parents=True, exist_ok=True)
     paths = {kind: [folder / f"{kind}{i}.safetensors" for i in range(TASKS)]
              for kind in ("full", "low")}
     base = folder / "base.safetensors"
@@ -49,6 +41,7 @@ def make(folder, size):
         random = np.random.default_rng(size)
         normal = lambda *shape: random.standard_normal(shape, np.float32)
         weights = normal(size, size) * np.float32(0.02)
+        write = lambda path, matrix: tensors_file.write(path, {"w": matrix})
         write(base, weights)
         for i in range(TASKS):
             write(paths["full"][i], weights + normal(size, size) * np.float32(1e-3))
@@ -76,12 +69,12 @@ class Runner:
         out = self.folder / "merged.safetensors"
         begin = time.perf_counter()
         subprocess.run([self.program, "merge", recipe, out, "--force", "--quiet", "--no-sync",
-                        "--hash", "none"], env=measure.blas_environment(), check=True)
+                        "--hash", "none"], env=measure.environment(), check=True)
         return time.perf_counter() - begin
 
     def plan(self, method, models):
         recipe = self.folder / "recipe.yml"
-        told = subprocess.run([self.program, "plan", recipe, "--json"], env=measure.blas_environment(),
+        told = subprocess.run([self.program, "plan", recipe, "--json"], env=measure.environment(),
                               check=True, capture_output=True)
         return json.loads(told.stdout)["peak_memory"]
 
@@ -91,7 +84,7 @@ class Runner:
 
     def lapack(self, formula, models):
         done = subprocess.run([self.python, "-B", HERE / "lapack.py", formula, self.base, *models],
-                              env=measure.blas_environment(), check=True, capture_output=True)
+                              env=measure.environment(), check=True, capture_output=True)
         return json.loads(done.stdout)["seconds"]
 
     def compare(self, say):
@@ -111,15 +104,12 @@ class Runner:
         return rows
 
     def wudi(self, say):
+        """Their iteration needs torch."""
         models = self.models["full"] + self.models["low"]  # as many tasks as FusionBench's CLIP pool
         few, many = WUDI_STEPS
         ours = [self.ours("wudi", models, iterations=n) for n in (few, many, few, many)]
         seconds = (min(ours[1], ours[3]) - min(ours[0], ours[2])) / (many - few)
-        try:
-            theirs = self.lapack("wudi", models)
-        except subprocess.CalledProcessError:
-            say("  left out: FusionBench's WUDI needs torch")
-            return None
+        theirs = self.lapack("wudi", models)
         say(f"  wudi, an iteration: {1000 * seconds:.1f} ms, FusionBench's {1000 * theirs:.0f} ms: "
             f"{theirs / seconds:.0f} times (target {WUDI_TARGET})")
         return {"ours": seconds, "theirs": theirs, "times": theirs / seconds,
@@ -131,8 +121,8 @@ def run(program, python, work, size, runs, say):
     runner = Runner(program, python, work / f"spectral-{size}", size, runs)
     rows = runner.compare(say)
     small = Runner(program, python, work / f"spectral-{size // 2}", size // 2, runs)
-    return {"size": size, "rows": rows, "wudi_size": size // 2, "wudi": small.wudi(say),
-            "blas": runner.blas()}
+    return {"size": size, "rows": rows, "wudi_size": size // 2,
+            "wudi": small.wudi(say) if peers.has(python, "torch") else None, "blas": runner.blas()}
 
 
 def main():
