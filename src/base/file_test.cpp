@@ -298,7 +298,10 @@ TEST(InstallText, AppearsWholeAndReplacesOnlyWhenAsked) {
   EXPECT_EQ(read_file(folder / "page"), "two");
   EXPECT_THAT(complaint([&] { install_text(folder / "no" / "page", "x", true); }),
               StartsWith("not_found: "));
-  EXPECT_EQ(count(folder.path()), 1u);  // nothing hidden is left behind
+  write_file(folder / "pages" / "one", "precious");
+  EXPECT_THAT(complaint([&] { install_text(folder / "pages", "x", true); }), StartsWith("io: "));
+  EXPECT_EQ(read_file(folder / "pages" / "one"), "precious");
+  EXPECT_EQ(count(folder.path()), 2u);  // nothing hidden is left behind
 }
 
 }  // namespace
