@@ -99,6 +99,11 @@ if [[ -n $only_list ]]; then
   ((${#missing[@]} == 0)) || printf '%s\n' "${missing[@]}"
   exit 0
 fi
+# apt would look for them at every call, and not find them.
+if ((${#wanted[@]})) && grep -qs '^ID=ubuntu$' /etc/os-release; then
+  echo "setup.sh: going on without ${wanted[*]} (Ubuntu has no such packages)" >&2
+  wanted=()
+fi
 ((${#missing[@]} + ${#wanted[@]})) || exit 0
 
 # What is only wanted never stops anybody.
