@@ -3,14 +3,14 @@ beside these and name it here; it has
 
     ABOUT           what it does, and how long on two quiet cores
     NEEDS_INPUTS    whether the checkpoints of make_inputs.py have to be there
-    run(session)    measures, and puts figures into session.results, under a key of its own, from the
-                    start, so that what is measured stays where it breaks off; fails and leaves out by
-                    session.fail() and session.skip()
+    run(session)    measures, and puts figures into session.results under a key of its own as they come,
+                    so that they stay where it breaks off; session.fail() and session.skip() say what
+                    went wrong and what is left out
     markdown(results)   lines of RESULTS.md, headings of the second level included; none without figures
     targets(results)    [what, target, measured, verdict] for the table of targets; may be absent
 """
 
-from parts import adapters, analyze, matrices, memory, mergekit, merges, smile, start_up, svd
+from parts import adapters, analyze, matrices, memory, mergekit, merges, runtime, smile, start_up, svd
 
 PARTS = {
     "merges": merges,
@@ -21,5 +21,6 @@ PARTS = {
     "smile": smile,
     "analyze": analyze,
     "adapters": adapters,
+    "runtime": runtime,
     "memory": memory,
 }
