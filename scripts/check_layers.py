@@ -4,7 +4,7 @@
     scripts/check_layers.py [ROOT]
 
 Each src/FOLDER/CMakeLists.txt names the layers it may include, once, in add_layer(NAME DEPENDS ...).
-Includes are not transitive. Prints one line a violation, `file:line: what`, and exits 1 if there is
+Includes are not transitive. The table of docs/architecture.md is held against them too. Prints one line a violation, `file:line: what`, and exits 1 if there is
 any; lines with `warning:` do not count. The rules for libraries, disk and printing are below.
 """
 
@@ -274,6 +274,31 @@ class Checker:
                 hint = "; json_fwd.hpp is enough" if name.startswith("nlohmann/") else ""
                 self.say(path, line, f"<{name}> in a header that {who} includes{hint}")
 
+    def check_table(self):
+        """docs/architecture.md has a row for each layer, with the layers that its statement names."""
+        page = self.root / "docs/architecture.md"
+        rows = {}
+        for line, text in enumerate(page.read_text().splitlines() if page.is_file() else [], 1):
+            if match := re.match(r"\| `src/(\w+)` \|.*\|([^|]*)\|$", text):
+                rows[match[1]] = (line, match[2])
+        for name, (line, _) in rows.items():
+            if name not in self.layers:
+                self.say(page, line, f"src/{name} is no layer")
+        for name, layer in self.layers.items():
+            if name not in rows:
+                self.say(page, 1, f"the table of layers has no row of src/{name}")
+                continue
+            line, told = rows[name]
+            if "all of the above" in told:
+                named = wanted = {other for other, (at, _) in rows.items() if at < line}
+            else:
+                words = re.findall(r"\w+", re.sub(r"\([^()]*\)", "", told))
+                named, wanted = self.layers.keys() & words, set(layer.depends)
+            for other in sorted(set(layer.depends) - named - {"base"}):
+                self.say(page, line, f"src/{name} depends on {other}, which its row does not name")
+            for other in sorted(named - wanted - {"base"}):
+                self.say(page, line, f"src/{name} does not depend on {other}, which its row names")
+
     def check_methods(self):
         """A merge method is one file and its test."""
         folder = self.root / "src/methods"
@@ -333,6 +358,7 @@ class Checker:
                 self.check_source(path)
             self.check_text(path)
         self.check_private_headers()
+        self.check_table()
         self.check_methods()
         return self.violations
 

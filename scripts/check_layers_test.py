@@ -48,6 +48,18 @@ SOUND = {
     ),
     "include/merganser/merge.h": "#pragma once\n#include <string>\n",
     "apps/cli/main.cpp": '#include <CLI/CLI.hpp>\n#include <iostream>\n#include "bar.h"\n#include "merganser/merge.h"\n',
+    "docs/architecture.md": (
+        "| folder | holds | includes |\n|---|---|---|\n"
+        "| `src/base` | files, hashes \\| more | fmt, OpenSSL |\n"
+        "| `src/kernels` | loops | Highway |\n"
+        "| `src/method` | the contract | |\n"
+        "| `src/checkpoint` | files | base, kernels |\n"
+        "| `src/methods` | one file a method | kernels, method |\n"
+        "| `src/recipe` | YAML | method (not kernels), yaml-cpp |\n"
+        "| `src/layout` | the folder | checkpoint |\n"
+        "| `src/api` | functions | all of the above |\n"
+        "| `apps/cli` | the program | CLI11 |\n"
+    ),
     "docs/page.md": "see <root/> and ../work/x and https://example.org/root/work/x\n",
 }
 
@@ -117,6 +129,23 @@ CASES = [
         "x.cpp:2: fs::create_directories",
     ),
     ("apps/cli/x.cpp", "#include <fstream>\n", "x.cpp:1: .*touch the disk"),
+    # the table of layers
+    ("docs/architecture.md", None, "architecture.md:1: .*no row of src/base"),
+    (
+        "docs/architecture.md",
+        SOUND["docs/architecture.md"].replace("| kernels, method |", "| method |"),
+        "architecture.md:7: src/methods depends on kernels, which its row does not name",
+    ),
+    (
+        "docs/architecture.md",
+        SOUND["docs/architecture.md"].replace("| the contract | |", "| the contract | kernels |"),
+        "architecture.md:5: src/method does not depend on kernels",
+    ),
+    (
+        "docs/architecture.md",
+        SOUND["docs/architecture.md"] + "| `src/align` | | base |\n",
+        "architecture.md:12: src/align is no layer",
+    ),
     # files
     ("src/methods/slerp.cpp", "\n", "slerp.cpp:1: has no test slerp_test.cpp"),
     ("src/methods/slerp_test.cpp", "\n", "slerp_test.cpp:1: tests slerp.cpp"),
