@@ -7,8 +7,10 @@ set(doc ${CMAKE_INSTALL_DATAROOTDIR}/doc/merganser)
 install(TARGETS merganser COMPONENT program)
 install(FILES LICENSE DESTINATION ${doc} COMPONENT program)
 # The program and the library hold the plotting library of reports.
-file(GLOB plot_licence third_party/plot-*/LICENSE)
-install(FILES ${plot_licence} RENAME LICENSE.plot DESTINATION ${doc} COMPONENT program)
+foreach(component IN ITEMS program library)
+  install(FILES ${MERGANSER_PLOT}/LICENSE RENAME LICENSE.plot DESTINATION ${doc}
+    COMPONENT ${component})
+endforeach()
 
 # The program itself says what its options are.
 set(documents ${PROJECT_BINARY_DIR}/documents)

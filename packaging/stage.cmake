@@ -9,10 +9,9 @@ foreach(entry IN LISTS names)
     message(FATAL_ERROR "no component in ${usr}")
   endif()
   set(doc ${usr}/share/doc/${CMAKE_MATCH_2})
-  file(REMOVE_RECURSE ${doc})
+  file(REMOVE_RECURSE ${usr}/share/doc)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/copyright ${doc}/copyright COPYONLY)
-  file(GLOB plot_licence ${CMAKE_CURRENT_LIST_DIR}/../third_party/plot-*/LICENSE)
-  configure_file(${plot_licence} ${doc}/LICENSE.plot COPYONLY)
+  configure_file(${CPACK_MERGANSER_PLOT}/LICENSE ${doc}/LICENSE.plot COPYONLY)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/changelog.in ${doc}/changelog @ONLY)
   file(CHMOD_RECURSE ${doc} FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ
        DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Fetches the plotting library of the analysis report again, as its authors released it, with the
-# licences of all that is in it, into third_party/plot-VERSION:
+# licences of all that is in it, into third_party/plot-VERSION, which takes the place of the folder
+# that is there:
 #   scripts/update_plot.sh [PLOT_VERSION D3_VERSION]    default: those that are used
-# Plot's file names the version of d3 that it was built against. New versions go with the folder's
-# name in src/report/CMakeLists.txt and the row in docs/dependencies.md.
+# Plot's file names the version of d3 that it was built against. New versions go with the row in
+# docs/dependencies.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -40,4 +41,6 @@ install -m 644 "$scratch/plot/dist/plot.umd.min.js" "$scratch/d3/dist/d3.min.js"
     licence "${package%@*}" "${package%@*}"
   done
 } >"$target/LICENSE"
-git --no-pager diff --stat -- third_party
+find third_party -maxdepth 1 -name 'plot-*' ! -path "$target" -exec rm -r {} +
+sed -i "s|/third_party/plot-[0-9.]*)|/$target)|" CMakeLists.txt  # MERGANSER_PLOT
+git --no-pager diff --stat -- third_party CMakeLists.txt

@@ -114,6 +114,13 @@ def test_nothing_names_the_place_it_was_made_in(prefix):
                 assert os.fsencode(program.REPOSITORY) not in content, path
 
 
+@pytest.mark.parametrize("component", ["program", "library"])
+def test_each_component_has_the_licence_of_the_plots_it_holds(prefix, tmp_path, component):
+    run("cmake", "--install", BUILD, "--prefix", tmp_path, "--component", component)
+    assert "Observable Plot" in (tmp_path / "share/doc/merganser/LICENSE.plot").read_text()
+    assert bool(list(tmp_path.rglob("libmerganser.so.*"))) == (component == "library")
+
+
 def test_folders(prefix):
     for path in (
         "bin/merganser",
