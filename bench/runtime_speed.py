@@ -16,7 +16,9 @@ import subprocess
 import sys
 import tempfile
 
+import peers
 import runtime_models
+from figures import verdict
 
 HERE = pathlib.Path(__file__).resolve().parent
 PASSES = {"MiniLM": 3, "stories260K": 15, "Llama 100M": 3}
@@ -84,6 +86,10 @@ def run(session):
     if not program.exists():
         session.skip("evaluation by the runtime: no runtime_bench (configure with MERGANSER_TORCH)")
         return
+    lacks = peers.lacks(session.python, "transformers")
+    if lacks:
+        session.skip(f"evaluation by the runtime: {lacks}")
+        return
     session.say("evaluation by the runtime, beside PyTorch through Python")
     work = session.work / "runtime"
     speed = Speed(program, session.python, work, os.cpu_count(), session.environment)
@@ -98,7 +104,7 @@ def run(session):
 
 def targets(results):
     return [[f"evaluation of {row['model']} beside PyTorch", "not slower", f"{ratio(row):.2f}x",
-             "met" if ratio(row) >= 1 else "missed"] for row in results.get("runtime", [])]
+             verdict(ratio(row) >= 1)] for row in results.get("runtime", [])]
 
 
 def markdown(results):
