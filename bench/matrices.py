@@ -118,9 +118,9 @@ class Runner:
 
 def run(program, python, work, size, runs, say):
     say(f"methods on matrices: {TASKS} models, {size} x {size}")
-    runner = Runner(program, python, work / f"spectral-{size}", size, runs)
+    runner = Runner(program, python, work / f"matrices-{size}", size, runs)
     rows = runner.compare(say)
-    small = Runner(program, python, work / f"spectral-{size // 2}", size // 2, runs)
+    small = Runner(program, python, work / f"matrices-{size // 2}", size // 2, runs)
     return {"size": size, "rows": rows, "wudi_size": size // 2,
             "wudi": small.wudi(say) if peers.has(python, "torch") else None, "blas": runner.blas()}
 

@@ -41,7 +41,8 @@ def measure_parts(session):
         except (Exception, SystemExit) as error:  # SystemExit: of scripts that are used as modules
             traceback.print_exc()
             session.fail(f"{name}: {type(error).__name__}: {error}")
-        record.save(session.work, session.results)
+        finally:  # of an interrupt, too
+            record.save(session.work, session.results)
 
 
 def conclude(session):
@@ -68,7 +69,7 @@ def main():
         measure_parts(session)
         return conclude(session)
     except KeyboardInterrupt as signalled:
-        session.say(f"bench: stopped by {signalled}; results.json has the parts before")
+        session.say(f"bench: stopped by {signalled}; results.json has what was measured before")
         return 130
     finally:
         for number in handled:

@@ -58,11 +58,13 @@ def test_parts_that_need_inputs_fail_without_them(session, monkeypatch):
 
 def test_an_interrupt_ends_the_run(session, monkeypatch):
     def interrupted(session):
+        session.results["first"] = 1
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "PARTS", {"start-up": part(interrupted)})
     with pytest.raises(KeyboardInterrupt):
         run.measure_parts(session)
+    assert saved(session)["first"] == 1
 
 
 @pytest.mark.parametrize("name", PARTS)
