@@ -257,3 +257,75 @@ def test_the_losses_of_the_stories(data, stories, windows, tmp_path):
         wanted = figures[:2] if windows else figures[2:]
         found = [row["tasks"][text]["value"] for text in ("shakespeare", "inaugural")]
         np.testing.assert_allclose(found, wanted, rtol=0, atol=6e-5, err_msg=name)
+
+
+def write_task(folder, case, **settings):
+    """Random labels for tokens of many lengths; the task's file, ids, mask and labels."""
+    random = np.random.default_rng(5)
+    longest = 12
+    lengths = random.integers(1, longest + 1, 50)
+    wide = case._replace(lengths=(*lengths[:-1], longest))
+    ids, mask = tokens(wide)
+    labels = random.integers(0, case.config.get("num_labels", 2), len(ids))
+    safetensors.save_file({"ids": ids, "mask": mask, "labels": labels}, folder / "data.safetensors")
+    lines = {"task": "t", "metric": "loss", **settings}
+    text = "".join(f"{key}: {value}\n" for key, value in lines.items())
+    (folder / "t.yml").write_text(f"{text}test: {{file: data.safetensors, mask: mask}}\n")
+    return folder / "t.yml", ids, mask, labels
+
+
+def evaluated(model, task):
+    out = program.succeed("evaluate", model, "-t", task, "--json", "--batch", 7)
+    return json.loads(out)["rows"][0]["tasks"]["t"]["value"]
+
+
+def cross_entropy(logits, labels):
+    return torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels)).item()
+
+
+@pytest.mark.parametrize(
+    "name", ["bert, classifier", "roberta, classifier", "distilbert, classifier", "llama, classifier"]
+)
+def test_tasks_with_the_checkpoints_own_head(name, tmp_path):
+    case = CASES[name]
+    model = build(case)
+    model.save_pretrained(tmp_path / "model")
+    task, ids, mask, labels = write_task(tmp_path, case)
+    expected = cross_entropy(forward(model, ids, mask).logits, labels)
+    np.testing.assert_allclose(evaluated(tmp_path / "model", task), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
+@pytest.mark.parametrize("name", ["bert, bare", "llama"])
+def test_tasks_with_a_head_of_their_own(name, pooling, tmp_path):
+    case = CASES[name]
+    model = build(case)
+    model.save_pretrained(tmp_path / "model")
+    random = np.random.default_rng(6)
+    weight = random.standard_normal((2, case.config["hidden_size"])).astype(np.float32)
+    bias = random.standard_normal(2).astype(np.float32)
+    safetensors.save_file({"weight": weight, "bias": bias}, tmp_path / "head.safetensors")
+    task, ids, mask, labels = write_task(tmp_path, case, head="head.safetensors", pooling=pooling)
+    hidden = forward(model.base_model, ids, mask).last_hidden_state.numpy()
+    lengths = mask.sum(1)
+    if pooling == "mean":
+        pooled = np.stack([row[:n].mean(0) for row, n in zip(hidden, lengths)])
+    else:
+        where = lengths - 1 if pooling == "last" else np.zeros_like(lengths)
+        pooled = hidden[np.arange(len(ids)), where]
+    expected = cross_entropy(torch.from_numpy(pooled @ weight.T + bias), labels)
+    np.testing.assert_allclose(evaluated(tmp_path / "model", task), expected, rtol=0, atol=1e-4)
+
+
+def test_tasks_that_a_models_head_is_not_made_for(tmp_path):
+    build(CASES["llama"]).save_pretrained(tmp_path / "decoder")
+    task, ids, _, _ = write_task(tmp_path, CASES["llama"])
+    said = program.fail("evaluate", tmp_path / "decoder", "-t", task)
+    assert "classifies" in said and "head" in said
+    build(CASES["llama, classifier"]).save_pretrained(tmp_path / "classifier")
+    safetensors.save_file({"text": ids.ravel()}, tmp_path / "text.safetensors")
+    (tmp_path / "lm.yml").write_text(
+        "type: language_modelling\nmetric: loss\nlength: 8\n"
+        "test: {file: text.safetensors, inputs: text}\n"
+    )
+    assert "decoder" in program.fail("evaluate", tmp_path / "classifier", "-t", tmp_path / "lm.yml")
