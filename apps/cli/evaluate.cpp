@@ -49,6 +49,8 @@ void add_evaluate(CLI::App& app, Run& run) {
       ->type_name("PATH");
   command->add_flag("--ensemble,!--no-ensemble", request.ensemble,
                     "The mean of the inputs' outputs as a row (default)");
+  command->add_flag("--oracle", request.oracle,
+                    "Mixtures also with each task's own expert in every layer");
   command->add_option("--split", request.split, "Split of the data")
       ->check(CLI::IsMember({"train", "validation", "test"}))
       ->default_str("test");

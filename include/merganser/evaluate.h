@@ -37,6 +37,10 @@ struct EvaluateRequest {
   std::string base;                 // a row, and 0 of the normalised gains
   std::vector<std::string> inputs;  // of the merges: a row each; the best on a task is its gain 1
   bool ensemble = true;             // of the inputs, where there are two and more
+  // A second row of each model that is a mixture (docs/smile.md): each task with its own expert in
+  // every layer. That is the expert of the task's best input, or else the best when each is tried
+  // on these rows; the notes say which.
+  bool oracle = false;
   std::string split = "test";
   RuntimeOptions runtime;
   std::string report;  // an HTML file to write; "": none
@@ -51,7 +55,7 @@ struct EvaluateReport {
     std::optional<double> gain, gain_low, gain_high;
   };
   struct Row {
-    std::string name, kind;       // kind: "base", "input", "ensemble", "model"
+    std::string name, kind;       // kind: "base", "input", "ensemble", "model", "oracle"
     std::vector<Figure> figures;  // of each task
   };
   struct Task {

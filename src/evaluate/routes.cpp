@@ -95,13 +95,12 @@ Routes count_routes(const Model& model, const TaskHead& head, const Task& task,
     return batch;
   };
   if (examples.ids.defined() && options.text > 0) {
-    Batch batch = read(at::zeros({1}, at::kLong));
-    batch.ids = batch.ids.narrow(1, 0, std::min(options.text, batch.ids.size(1)));
-    batch.mask = at::Tensor();
-    counter.expect({}, batch.ids.size(1));
+    const Batch batch = read(at::zeros({1}, at::kLong));
+    counter.expect({}, options.text);
     head.logits(model, batch);
-    const at::Tensor ids = batch.ids.cpu().contiguous();
-    routes.ids.assign(ids.data_ptr<std::int64_t>(), ids.data_ptr<std::int64_t>() + ids.numel());
+    const at::Tensor ids = batch.ids.flatten().cpu().contiguous();
+    const std::int64_t kept = std::min(options.text, ids.numel());
+    routes.ids.assign(ids.data_ptr<std::int64_t>(), ids.data_ptr<std::int64_t>() + kept);
   }
   for (const at::Tensor& rows : examples.batches(options.batch)) {
     if (progress.stopped()) throw Error(ErrorKind::interrupted, "interrupted");

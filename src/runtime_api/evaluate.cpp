@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
 #include "base/error.h"
+#include "evaluate/gains.h"
+#include "evaluate/oracle.h"
 #include "evaluate/scores.h"
 #include "evaluate/subject.h"
 #include "runtime_api/functions.h"
@@ -36,8 +39,17 @@ class Evaluation {
       all.push_back(measure(name, "input", ensemble));
     }
     if (ensemble) all.push_back(ensemble_of(all));
-    for (const std::string& name : request_.models) all.push_back(measure(name, "model", false));
+    find_best_inputs(all);
+    for (const std::string& name : request_.models) {
+      all.push_back(measure(name, "model", false));
+      if (oracle_) all.push_back(std::move(*oracle_));
+      oracle_.reset();
+    }
     report_.split = request_.split;
+    if (request_.oracle &&
+        std::ranges::none_of(all, [](const Measured& each) { return each.kind == "oracle"; })) {
+      report_.notes.emplace_back("no model is a mixture of experts: there is no oracle");
+    }
     fill_report(report_, subjects_, all);
     return std::move(report_);
   }
@@ -65,7 +77,52 @@ class Evaluation {
     rt::check_fit(subjects_, model);
     progress_.stage("evaluating " + name);
     const rt::ScoreOptions options{request_.runtime.batch, probabilities};
-    return {name, kind, rt::score(model, subjects_, options, progress_)};
+    Measured measured{name, kind, rt::score(model, subjects_, options, progress_)};
+    if (request_.oracle && kind == "model" && model.routing() != nullptr) {
+      oracle_ = with_own_experts(name, model);
+    }
+    return measured;
+  }
+
+  void find_best_inputs(const std::vector<Measured>& all) {
+    for (std::size_t t = 0; t < subjects_.size(); ++t) {
+      const Measured* best = nullptr;
+      for (const Measured& each : all) {
+        if (each.kind != "input") continue;
+        if (best == nullptr ||
+            rt::better(each.scores[t], best->scores[t], subjects_[t].task.metric)) {
+          best = &each;
+        }
+      }
+      best_inputs_.push_back(best == nullptr ? "" : best->name);
+    }
+  }
+
+  // The mixture with each task's own expert in every layer.
+  Measured with_own_experts(const std::string& name, const rt::Model& model) {
+    Measured measured{name + ", oracle", "oracle", {}};
+    progress_.stage("evaluating the experts of " + name);
+    const rt::ScoreOptions options{request_.runtime.batch, false};
+    for (std::size_t t = 0; t < subjects_.size(); ++t) {
+      const rt::Subject& subject = subjects_[t];
+      std::int64_t own = best_inputs_[t].empty() ? -1 : rt::expert_named(model, best_inputs_[t]);
+      const char* how = "of the best input";
+      if (own >= 0) {
+        const rt::OneExpert one(model, own);
+        measured.scores.push_back(
+            rt::score(model, subject.head, subject.task, subject.examples, options, progress_));
+      } else {
+        rt::Tried tried = rt::try_experts(model, subject.head, subject.task, subject.examples,
+                                          options, progress_);
+        own = tried.best;
+        how = "the best of those tried on these rows";
+        measured.scores.push_back(std::move(tried.scores[static_cast<std::size_t>(own)]));
+      }
+      report_.notes.push_back(
+          fmt::format("oracle of {} on {}: expert '{}', {}", name, subject.task.name,
+                      model.routing()->experts[static_cast<std::size_t>(own)], how));
+    }
+    return measured;
   }
 
   Measured ensemble_of(std::vector<Measured>& all) const {
@@ -87,6 +144,8 @@ class Evaluation {
   rt::Placement placement_;
   std::vector<rt::Subject> subjects_;
   EvaluateReport report_;
+  std::vector<std::string> best_inputs_;  // of each task; "" without inputs
+  std::optional<Measured> oracle_;        // of the model that was measured last
 };
 
 }  // namespace

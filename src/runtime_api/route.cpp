@@ -10,11 +10,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "evaluate/examples.h"
 #include "evaluate/oracle.h"
 #include "evaluate/routes.h"
-#include "evaluate/task.h"
-#include "evaluate/task_head.h"
+#include "evaluate/subject.h"
 #include "runtime_api/functions.h"
 #include "runtime_api/open_model.h"
 
@@ -106,43 +104,24 @@ std::map<std::string, std::string> given_experts(const RouteRequest& request) {
   return given;
 }
 
-struct Subject {
-  rt::Task task;
-  rt::Examples examples;
-  rt::TaskHead head;
-  std::int64_t own = -1;  // expert
+// A task's own expert, and how it was found.
+struct Own {
+  std::int64_t expert = -1;
   std::string from;
 };
 
-std::vector<Subject> read(const RouteRequest& request, const rt::Placement& placement) {
-  std::vector<Subject> subjects;
-  for (const std::string& file : request.tasks) {
-    rt::Task task = rt::read_task(file);
-    for (const Subject& other : subjects) {
-      if (other.task.name == task.name) {
-        throw Error(ErrorKind::usage, "two tasks are named '" + task.name + "'").in_file(file);
-      }
-    }
-    rt::Examples examples = rt::load_examples(task, request.split);
-    rt::TaskHead head(task, placement);
-    subjects.push_back({std::move(task), std::move(examples), std::move(head), -1, {}});
-  }
-  return subjects;
-}
-
-void name_experts(const RouteRequest& request, std::vector<Subject>& subjects,
-                  const rt::Model& model) {
+std::vector<Own> own_experts(const RouteRequest& request, const std::vector<rt::Subject>& subjects,
+                             const rt::Model& model) {
   std::map<std::string, std::string> given = given_experts(request);
-  for (Subject& subject : subjects) {
+  std::vector<Own> all;
+  for (const rt::Subject& subject : subjects) {
     const auto found = given.find(subject.task.name);
     if (found == given.end()) {
-      subject.own = rt::expert_named(model, subject.task.name);
-      subject.from = "name";
+      all.push_back({rt::expert_named(model, subject.task.name), "name"});
       continue;
     }
-    subject.own = rt::expert_named(model, found->second);
-    subject.from = "given";
-    if (subject.own < 0) {
+    all.push_back({rt::expert_named(model, found->second), "given"});
+    if (all.back().expert < 0) {
       throw Error(ErrorKind::usage, fmt::format("there is no expert '{}'", found->second))
           .in_file(request.model)
           .hint(fmt::format("it has {}", join(model.routing()->experts, ", ")));
@@ -153,17 +132,18 @@ void name_experts(const RouteRequest& request, std::vector<Subject>& subjects,
     throw Error(ErrorKind::usage, fmt::format("an expert is given for '{}', which is no task here",
                                               given.begin()->first));
   }
+  return all;
 }
 
-RouteReport::Task task_of(const Subject& subject, const rt::Routes& routes,
-                          const std::vector<std::string>& experts) {
+RouteReport::Task task_of(const rt::Subject& subject, const Own& own_expert,
+                          const rt::Routes& routes, const std::vector<std::string>& experts) {
   RouteReport::Task task;
   task.name = subject.task.name;
   task.rows = static_cast<std::uint64_t>(subject.examples.size());
   task.tokens = routes.tokens;
-  const auto own = static_cast<std::size_t>(subject.own);
+  const auto own = static_cast<std::size_t>(own_expert.expert);
   task.expert = experts[own];
-  task.expert_from = subject.from;
+  task.expert_from = own_expert.from;
   task.total = counts_of(sum_of(routes.layers), own);
   for (const rt::LayerRoutes& layer : routes.layers) {
     task.layers.push_back(counts_of(layer, own));
@@ -193,9 +173,9 @@ void add_information(RouteReport& report) {
 
 RouteReport runtime_route(const RouteRequest& request, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
-  if (request.tasks.empty()) throw Error(ErrorKind::usage, "no task is given").hint("--task FILE");
   const rt::Placement placement = place_runtime(request.runtime);
-  std::vector<Subject> subjects = read(request, placement);
+  const std::vector<rt::Subject> subjects =
+      rt::read_subjects(request.tasks, request.split, placement);
   const OpenModel opened = open_model(request.model, placement);
   const rt::Model& model = *opened.model;
   if (model.routing() == nullptr) {
@@ -212,31 +192,31 @@ RouteReport runtime_route(const RouteRequest& request, Progress& progress) {
         .in_file(request.model);
   }
   for (const rt::SmileLinear* layer : model.mixtures()) report.layers.push_back(described(*layer));
-  name_experts(request, subjects, model);
-  std::uint64_t rows = 0;
-  for (const Subject& subject : subjects) {
-    rt::check_fit(subject.examples, subject.task, model);
-    subject.head.check_fit(model, subject.task);
-    const std::size_t runs = 1 + (subject.own < 0 ? report.experts.size() : 0);
-    rows += runs * static_cast<std::uint64_t>(subject.examples.size());
+  std::vector<Own> own = own_experts(request, subjects, model);
+  rt::check_fit(subjects, model);
+  std::uint64_t rows = rt::rows_of(subjects);
+  for (std::size_t t = 0; t < subjects.size(); ++t) {
+    if (own[t].expert >= 0) continue;
+    rows += report.experts.size() * static_cast<std::uint64_t>(subjects[t].examples.size());
   }
   progress.begin(rows);
-  for (Subject& subject : subjects) {
-    if (subject.own < 0) {
+  for (std::size_t t = 0; t < subjects.size(); ++t) {
+    const rt::Subject& subject = subjects[t];
+    if (own[t].expert < 0) {
       progress.stage("trying the experts on " + subject.task.name);
-      subject.own = rt::try_experts(model, subject.head, subject.task, subject.examples,
-                                    {.batch = request.runtime.batch}, progress)
-                        .best;
-      subject.from = "tried";
+      own[t].expert = rt::try_experts(model, subject.head, subject.task, subject.examples,
+                                      {.batch = request.runtime.batch}, progress)
+                          .best;
+      own[t].from = "tried";
       report.notes.push_back(
           fmt::format("no expert is named '{0}': its own is '{1}', with which alone the model does "
                       "best on these rows",
-                      subject.task.name, report.experts[static_cast<std::size_t>(subject.own)]));
+                      subject.task.name, report.experts[static_cast<std::size_t>(own[t].expert)]));
     }
     progress.stage("routing " + subject.task.name);
     const rt::Routes routes = rt::count_routes(model, subject.head, subject.task, subject.examples,
                                                {.batch = request.runtime.batch}, progress);
-    report.tasks.push_back(task_of(subject, routes, report.experts));
+    report.tasks.push_back(task_of(subject, own[t], routes, report.experts));
   }
   add_information(report);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
