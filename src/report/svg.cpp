@@ -306,7 +306,7 @@ std::string svg_of_lines(const std::vector<LineChart>& charts, std::size_t colum
   }
   const double width = width_of(columns);
   const double top = static_cast<double>(rows) * kLineHeight + 6;
-  const std::size_t across = columns * 2;
+  const std::size_t across = columns == 1 ? 1 : columns * 3 / 2;
   const auto lines = static_cast<double>((legend.size() + across - 1) / across);
   std::string out =
       opened(width, top + lines * kLegendLine + 8) + drawn(charts, columns, kLineHeight);

@@ -17,7 +17,7 @@ NormKind read_norm(const Config& config) {
   if (name == "none") return NormKind::none;
   if (name == "batch") return NormKind::batch;
   if (name == "layer") return NormKind::layer;
-  if (name.starts_with("group")) {
+  if (name.starts_with("group") || name.starts_with("Group")) {
     throw Error(ErrorKind::unsupported, "group normalisation is not run")
         .in_file(config.place())
         .hint("its groups of channels do not survive permutations; none, batch or layer");

@@ -84,7 +84,7 @@ function pathFigure(task, measure) {
         columns: 1,
         panelHeight: 280,
         x: { domain: [0, 1], label: "λ", inset: 4 },
-        y: { tickFormat: measure === "error" ? (d) => `${significant(100 * d)} %` : significant },
+        y: { tickFormat: measure === "error" ? (d) => `${+(100 * d).toPrecision(6)} %` : (d) => `${+d.toPrecision(6)}` },
       }),
     values: () => ({
       columns: [

@@ -16,9 +16,9 @@ class Mlp final : public Network {
         std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
     const std::vector<std::int64_t> sizes = read_sizes(config, "hidden_sizes");
     for (std::size_t i = 0; i < sizes.size(); ++i) {
-      layers_.push_back(
-          {weights.linear(fmt::format("layers.{}", i), width, sizes[i], true, Init::he(width)),
-           norm(weights, fmt::format("norms.{}", i), sizes[i])});
+      layers_.push_back({weights.linear(fmt::format("layers.{}.linear", i), width, sizes[i], true,
+                                        Init::he(width)),
+                         norm(weights, fmt::format("layers.{}.norm", i), sizes[i])});
       width = sizes[i];
     }
     set_last(weights, "classifier", width);
