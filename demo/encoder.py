@@ -1,19 +1,11 @@
-"""The sentence encoder: MiniLM-L6 (a BERT with mean pooling) read from and
-written to an ordinary checkpoint folder.
-
-It is written out in plain torch, so that the demo needs neither transformers
-nor sentence-transformers, and so that the tensors which go to disk carry
-exactly the names, shapes and types of the folder they came from: a merge tool
-must see an ordinary checkpoint, not something the demo reshaped for it.
+"""The sentence encoder, MiniLM-L6 (a BERT with mean pooling), read from a checkpoint folder: what
+mixture.py puts SMILE's layers into. All other models of the demo are run by merganser.
 """
 
 import json
-import shutil
 from pathlib import Path
 
-import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -101,47 +93,3 @@ def load(folder):
         # position_ids, a constant.
         model.load_state_dict({name: file.get_tensor(name).float() for name in wanted})
     return model.eval()
-
-
-def save_like(model, base, folder):
-    """Writes a copy of the folder `base` that holds `model`'s weights.
-
-    Tensors that the encoder does not use are copied as they are, so the new
-    file has the same names, shapes and types as the base's.
-    """
-    base, folder = Path(base), Path(folder)
-    shutil.copytree(base, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(WEIGHTS))
-    trained = model.state_dict()
-    with safe_open(str(base / WEIGHTS), "pt") as file:
-        tensors = {}
-        for name in file.keys():
-            old = file.get_tensor(name)
-            new = trained.get(name, old)
-            tensors[name] = new.detach().to(old.dtype).contiguous().clone()
-        metadata = file.metadata()
-    save_file(tensors, str(folder / WEIGHTS), metadata=metadata)
-
-
-@torch.no_grad()
-def embed(model, ids, batch=128):
-    """The vectors of many token-id lists, in the order given.
-
-    Texts of like length share a batch, so that little time goes to padding.
-    """
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-    out = None
-    for start in range(0, len(order), batch):
-        chosen = order[start: start + batch]
-        vectors = model(*pad([ids[i] for i in chosen]))
-        if out is None:
-            out = torch.empty(len(ids), vectors.shape[1])
-        out[torch.tensor(chosen)] = vectors
-    return out
-
-
-def pad(rows):
-    """Token-id lists -> (ids, mask) as tensors, padded to the longest."""
-    length = max(len(row) for row in rows)
-    ids = torch.tensor([row + [0] * (length - len(row)) for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
-    return ids, mask

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 
@@ -38,3 +39,30 @@ class Notes:
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(self.values, indent=1) + "\n")
         part.replace(self.file)
+
+
+def empty(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def trained(program, notes, base, tasks, folder, recipe, say):
+    """merganser's training into a folder, unless that holds what the same training wrote."""
+    inputs = [file_digest(Path(base) / "model.safetensors")]
+    for file in tasks.values():
+        stem = file.stem
+        inputs.append(file.read_text())
+        inputs.append(file_digest(file.parent.parent / "heads" / f"{stem}.safetensors"))
+        inputs.append(file_digest(file.parent.parent / "tokens" / f"{stem}-train.safetensors"))
+    key = f"trained/{folder.parent.name}/{folder.name}/" + fingerprint(inputs, recipe)
+    weights = folder / ("adapter_model.safetensors" if "lora-rank" in recipe else "model.safetensors")
+    if weights.exists() and notes.get(key) == file_digest(weights):
+        say(f"{folder.parent.name}/{folder.name} is kept from an earlier run")
+        return
+    say(f"training {folder.parent.name}/{folder.name} on {' and '.join(tasks)}")
+    folder.parent.mkdir(exist_ok=True)
+    report = program.train(base, tasks.values(), folder, recipe)
+    losses = report["losses"]
+    say(f"  {len(losses)} steps, loss {sum(losses[:10]) / 10:.3f} to {sum(losses[-10:]) / 10:.3f},"
+        f" {report['seconds']:.0f} s ({report['rows_per_second']:.0f} rows/s)")
+    notes.put(key, file_digest(weights))

@@ -126,20 +126,8 @@ def mixtures(methods, base, *models, budgets=BUDGETS, rests=("base", "average"),
         } for rest in rests for budget in budgets}
 
 
-def alone(model):
-    """The recipe that writes one model as it is, a base with an adapter as a checkpoint."""
-    return {"merge_method": "linear",
-            "models": [{"model": model, "parameters": {"weight": 1.0}}]}
-
-
 # Their outputs hold a mask for each task: materialise() makes the task's own checkpoint.
 SWITCHED = ("consensus", "emr")
-
-
-def names(program):
-    """The methods that this merganser has."""
-    told = subprocess.run([str(program), "methods", "--json"], capture_output=True, check=True)
-    return {method["name"] for method in json.loads(told.stdout)["methods"]}
 
 
 def materialise(program, merged, task, out):
@@ -167,9 +155,13 @@ def describe(coefficients):
     return ", ".join(f"{name} {value(v)}" for name, v in coefficients.items())
 
 
+def write(recipe, file):
+    Path(file).write_text("\n".join(_yaml({**recipe, "dtype": "float32"})) + "\n")
+
+
 def run(program, recipe, file, out):
     """Writes `recipe` to `file`, merges into the folder `out`, returns the cost."""
-    Path(file).write_text("\n".join(_yaml({**recipe, "dtype": "float32"})) + "\n")
+    write(recipe, file)
     command = [str(program), "merge", str(file), str(out), "--force", "--quiet"]
     done = subprocess.run(
         [sys.executable, "-S", str(Path(__file__).with_name("measure.py")), *command],

@@ -1,8 +1,9 @@
 """SMILE's mixtures (docs/smile.md), read from what merganser writes: the encoder, and beside each of
 its linear layers experts of low rank that a router chooses between for each token.
 
-transformers loads these folders by itself, with the code that lies in them; here the layer is written
-out once more, so that the demo needs no transformers and shows how little there is to it.
+merganser runs them, and transformers loads them with the code that lies in their folders; here the
+layer is written out once more, to put one expert in the place of the routers' choice (the rows
+"oracle"), and to show how little there is to it.
 """
 
 import json
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 
 import encoder
@@ -69,3 +71,41 @@ def load(folder, expert=None):
             setattr(model.get_submodule(parent), last, mixture)
     model.shared = shared
     return model.eval()
+
+
+def routed(folder):
+    """Whether the routers have anything to choose: not where a token goes to all experts."""
+    smile = _config(folder)
+    return smile["num_experts_per_tok"] < smile["num_experts"]
+
+
+def own_shares(program, folder, tasks):
+    """Of each task's rows, the share of the routers' choices that are its own expert; the experts are
+    in the order of the tasks."""
+    experts = _config(folder)["experts"]
+    options = [part for task, expert in zip(tasks, experts, strict=True)
+               for part in ("--expert", f"{task}={expert}")]
+    files = [part for file in tasks.values() for part in ("--task", file)]
+    report = program.run("route", folder, *files, *options, "--batch", 128)
+    return [task["total"]["shares"][expert] for expert, task in enumerate(report["tasks"])]
+
+
+@torch.no_grad()
+def oracle_accuracy(folder, expert, task, work):
+    """Accuracy on a task's test rows with that expert in every layer."""
+    model = load(folder, expert)
+    stem = task.replace(" ", "-")
+    rows = load_file(str(work / "tokens" / f"{stem}-test.safetensors"))
+    head = load_file(str(work / "heads" / f"{stem}.safetensors"))
+    lengths = rows["mask"].sum(1)
+    right = 0
+    for chosen in lengths.argsort().split(128):
+        longest = lengths[chosen].max()
+        vectors = model(rows["ids"][chosen, :longest].long(), rows["mask"][chosen, :longest])
+        scores = vectors @ head["weight"].T + head["bias"]
+        right += (scores.argmax(1) == rows["labels"][chosen]).sum().item()
+    return right / len(lengths)
+
+
+def _config(folder):
+    return json.loads((Path(folder) / "config.json").read_text())["smile"]

@@ -14,6 +14,7 @@ class Row:
     seconds: float | None = None    # of the merge
     peak_bytes: int | None = None   # of the merge's process
     best: bool = False              # chosen on validation
+    kind: str = "merge"             # "base", "input", "ensemble", "multi-task", "mixture", …
 
 
 def lines(rows):

@@ -24,6 +24,9 @@ SIZES = {"train": 60_000, "validation": 1_000, "test": 2_000}
 # The share of the groups, in percent, that goes to validation and to test.
 SHARES = {"validation": 8, "test": 16}
 
+ABOUT = {"syllables": "How many syllables has a written word: 1, 2, 3, or 4 and more?",
+         "word order": "Has a phrase of eight words had two neighbours swapped?"}
+
 
 @dataclass
 class Task:

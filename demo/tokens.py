@@ -1,47 +1,50 @@
-"""The tasks as token ids, kept on disk so that later runs start at once."""
+"""The tasks as files for merganser: token ids, mask and labels of each split, and a task file (YAML)
+that names them and the linear head. Kept on disk, so that later runs start at once."""
 
-import pickle
-from dataclasses import dataclass
+import sys
+from pathlib import Path
 
-import torch
-from tokenizers import Tokenizer
+from safetensors.numpy import save_file
 
 import kept
 import tasks
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tools"))
+import tokenise  # noqa: E402
+
 MAX_TOKENS = 64
 
+TASK = """\
+# {about}
+task: {name}
+type: classification
+head: ../heads/{stem}.safetensors
+pooling: mean
+normalise: true
+train: {{file: ../tokens/{stem}-train.safetensors, mask: mask}}
+validation: {{file: ../tokens/{stem}-validation.safetensors, mask: mask}}
+test: {{file: ../tokens/{stem}-test.safetensors, mask: mask}}
+"""
 
-@dataclass
-class Split:
-    ids: list[list[int]]
-    labels: torch.Tensor
+
+def stem(task):
+    return task.replace(" ", "-")
 
 
-def load(texts, base, cache):
-    """{task name: {split name: Split}}"""
-    key = kept.fingerprint(tasks, MAX_TOKENS)
-    if cache.exists():
-        with open(cache, "rb") as file:
-            stored_key, stored = pickle.load(file)
-        if stored_key == key:
-            return _with_labels(stored)
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    stored = {}
+def make(texts, base, work, notes):
+    """{task name: its file}; writes work/tokens and work/tasks where they are absent or stale."""
+    names = {name: work / "tasks" / f"{stem(name)}.yml" for name in tasks.ABOUT}
+    key = "tokens/" + kept.fingerprint(tasks, tokenise, TASK, MAX_TOKENS)
+    if notes.get(key) and all(file.exists() for file in names.values()):
+        return names
+    tokenizer = tokenise.load(base, MAX_TOKENS)
+    for folder in ("tokens", "tasks", "heads"):
+        (work / folder).mkdir(exist_ok=True)
     for task in tasks.load(texts):
-        stored[task.name] = {}
         for name, rows in task.splits.items():
-            encoded = tokenizer.encode_batch([text for text, _ in rows])
-            stored[task.name][name] = [one.ids for one in encoded], [label for _, label in rows]
-    part = cache.with_suffix(".part")
-    with open(part, "wb") as file:
-        pickle.dump((key, stored), file)
-    part.replace(cache)
-    return _with_labels(stored)
-
-
-def _with_labels(stored):
-    return {task: {name: Split(ids, torch.tensor(labels)) for name, (ids, labels) in splits.items()}
-            for task, splits in stored.items()}
+            save_file(tokenise.labelled(tokenizer, *zip(*rows, strict=True)),
+                      str(work / "tokens" / f"{stem(task.name)}-{name}.safetensors"))
+        names[task.name].write_text(
+            TASK.format(name=task.name, stem=stem(task.name), about=tasks.ABOUT[task.name]))
+    notes.put(key, True)
+    return names
