@@ -166,7 +166,7 @@ TEST(Model, OddValuesAreNamed) {
   };
   EXPECT_THAT(refused("llama", "hidden_act", "sine").what(), HasSubstr("'sine'"));
   EXPECT_THAT(refused("llama", "num_key_value_heads", 4).what(), HasSubstr("6 attention heads"));
-  EXPECT_THAT(refused("llama", "head_dim", 3).what(), HasSubstr("even width"));
+  EXPECT_THAT(refused("llama", "head_dim", 3).what(), HasSubstr("not 3"));
   EXPECT_THAT(refused("llama", "rope_scaling", {{"rope_type", "yarn"}, {"factor", 2}}).what(),
               HasSubstr("'yarn'"));
   EXPECT_THAT(refused("llama", "rope_parameters", {{"partial_rotary_factor", 0.5}}).what(),

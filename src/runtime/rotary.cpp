@@ -10,6 +10,9 @@
 namespace merganser::rt {
 namespace {
 
+// Before the weights show a config's head_dim to be wrong, so that it allocates little.
+constexpr std::int64_t kWidest = 65536;
+
 // Llama 3.1: long wavelengths are divided by `factor`, short ones kept, those between blended.
 at::Tensor llama3(const at::Tensor& frequencies, const Config& scaling) {
   const double factor = scaling.number("factor", 8);
@@ -42,9 +45,10 @@ Rotary::Rotary(const Config& config, std::int64_t head_dim) {
     throw Error(ErrorKind::unsupported, "rotary positions of a part of each head are not computed")
         .in_file(config.place());
   }
-  if (head_dim < 2 || head_dim % 2 != 0) {
+  if (head_dim < 2 || head_dim % 2 != 0 || head_dim > kWidest) {
     throw Error(ErrorKind::unsupported,
-                fmt::format("rotary positions need heads of even width, not {}", head_dim))
+                fmt::format("rotary positions need heads of even width up to {}, not {}", kWidest,
+                            head_dim))
         .in_file(config.place());
   }
   const at::Tensor exponents =
