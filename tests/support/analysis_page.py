@@ -10,7 +10,7 @@ PAGE = REPOSITORY / "src/report/page"
 
 def plotting_library():
     """The folder in third_party that the program takes."""
-    cmake = (REPOSITORY / "src/report/CMakeLists.txt").read_text()
+    cmake = (REPOSITORY / "CMakeLists.txt").read_text()
     return REPOSITORY / re.search(r"PROJECT_SOURCE_DIR}/(third_party/\S+)\)", cmake)[1]
 
 
