@@ -38,7 +38,8 @@ std::string gain_text(double gain) {
 
 std::string figures_table(const EvaluateReport& report) {
   const bool gains = std::ranges::any_of(report.rows, [](const EvaluateReport::Row& row) {
-    return std::ranges::any_of(row.figures, [](const auto& figure) { return figure.gain; });
+    return std::ranges::any_of(row.figures,
+                               [](const auto& figure) { return figure.gain.has_value(); });
   });
   std::vector<std::string> header = {"model", ""};
   std::vector<std::size_t> right;

@@ -6,9 +6,12 @@
 #include "api/report_text.h"
 #include "api/runtime_library.h"
 #include "base/json.h"
+#include "merganser/merganser.h"
 
 namespace merganser {
 namespace {
+
+constexpr int kSchema = 1;  // of the document
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -40,7 +43,10 @@ std::string EvaluateReport::json() const {
     for (std::size_t t = 0; t < tasks.size(); ++t) figures[tasks[t].name] = to_json(row.figures[t]);
     rows_json.push_back({{"name", row.name}, {"kind", row.kind}, {"tasks", std::move(figures)}});
   }
-  return report_text({{"split", split},
+  return report_text({{"document", "evaluation"},
+                      {"schema", kSchema},
+                      {"merganser", version()},
+                      {"split", split},
                       {"tasks", std::move(tasks_json)},
                       {"rows", std::move(rows_json)},
                       {"notes", notes},

@@ -7,13 +7,16 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "evaluate/gains.h"
 #include "evaluate/oracle.h"
 #include "evaluate/scores.h"
 #include "evaluate/subject.h"
+#include "report/evaluation_page.h"
 #include "runtime_api/functions.h"
 #include "runtime_api/measured.h"
 #include "runtime_api/open_model.h"
+#include "runtime_api/output_text.h"
 #include "search/candidate.h"
 
 namespace merganser {
@@ -152,8 +155,13 @@ class Evaluation {
 
 EvaluateReport runtime_evaluate(const EvaluateRequest& request, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
+  check_output_text(request.report, request.force);
   EvaluateReport report = Evaluation(request, progress).run();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (!request.report.empty()) {
+    report.report = request.report;
+    install_text(request.report, evaluation_page(report.json()), request.force);
+  }
   return report;
 }
 

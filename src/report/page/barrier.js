@@ -46,17 +46,6 @@ if (measured.notes.length)
     null,
     measured.notes.map((words) => note(words)),
   );
-document
-  .getElementById("footer")
-  .append(
-    h(
-      "p",
-      {},
-      "Every number is from the document within this page, or worked out from it as the formulas say. The page loads nothing.",
-    ),
-    licences(),
-  );
 theme();
-redrawWhereWidthChanged();
-keepFitting();
-document.documentElement.dataset.ready = "yes";
+footer("Made by merganser.");
+settle();

@@ -1,6 +1,6 @@
 // Losses and errors along a path between two models, and how high they rise.
 
-const measured = JSON.parse(document.getElementById("document").textContent);
+const measured = contents;
 const layers = []; // of other pages' maps
 const shortRole = (name) => name;
 const baseName = (path) => path.replace(/\/+$/, "").split("/").at(-1) || path;

@@ -1,21 +1,10 @@
-// The document, where its numbers stand, and how they are written.
+// The document of an analysis.
 
-const analysis = JSON.parse(document.getElementById("document").textContent);
+const analysis = contents;
 const models = analysis.models.map((model) => model.name);
 const pairs = models.flatMap((a, i) => models.slice(i + 1).map((b, j) => [i, i + 1 + j]));
 const pairName = ([i, j]) => `${models[i]} and ${models[j]}`;
 const methods = analysis.methods ?? [];
-
-// A number of the document with its JSON pointer (RFC 6901), so that whatever shows it can say where
-// it is from. `at` is a pointer whose parts need no escaping: keys of the schema and indices.
-function number(at) {
-  let value = analysis;
-  for (const key of at.split("/").slice(1)) value = value?.[key];
-  return { value: typeof value === "number" ? value : null, from: at };
-}
-
-// The same form for what the page works out itself: `from` says how, in words.
-const derived = (value, from) => ({ value: Number.isFinite(value) ? value : null, from: `=${from}` });
 
 // Roles in the order in which a token passes them, whatever their spelling; norms and biases last.
 const roleOrder = [

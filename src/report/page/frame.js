@@ -1,4 +1,4 @@
-// What every page has around its figures: colours, licences, and drawing that follows the width.
+// What every page has: its theme, its footer, and plots that keep fitting.
 
 function theme() {
   const button = document.getElementById("theme"),
@@ -16,17 +16,32 @@ function theme() {
   show();
 }
 
-const licences = () =>
-  h(
-    "details",
-    {},
-    h("summary", {}, "Licences of the plotting library in this page"),
-    h("pre", {}, document.getElementById("licences").textContent),
-  );
+// `made`: who made the page, and with which settings.
+function footer(made) {
+  document
+    .getElementById("footer")
+    .append(
+      h("p", {}, made),
+      h(
+        "p",
+        {},
+        "Every number is from the document within this page, or worked out from it as the formulas say. The page loads nothing.",
+      ),
+      h(
+        "details",
+        {},
+        h("summary", {}, "Licences of the plotting library in this page"),
+        h("pre", {}, document.getElementById("licences").textContent),
+      ),
+    );
+}
 
-function keepFitting() {
-  // Paper is narrower than most screens; drawn for it, labels keep their size.
-  const paperWidth = 680;
+// Paper is narrower than most screens; drawn for it, labels keep their size.
+const paperWidth = 680;
+
+// Once everything is there.
+function settle() {
+  redrawWhereWidthChanged();
   let printing = false,
     pending = 0;
   addEventListener("beforeprint", () => {
@@ -42,4 +57,5 @@ function keepFitting() {
     pending = requestAnimationFrame(() => printing || redrawWhereWidthChanged());
   }).observe(document.getElementById("main"));
   document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
+  document.documentElement.dataset.ready = "yes";
 }

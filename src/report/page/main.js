@@ -1,25 +1,10 @@
-// Puts the page together.
+// Puts the page of an analysis together.
 
-function footer() {
-  const settings = analysis.settings ?? {};
-  const said = Object.entries(settings)
+function settings() {
+  const said = Object.entries(analysis.settings ?? {})
     .map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`)
     .join(", ");
-  document
-    .getElementById("footer")
-    .append(
-      h(
-        "p",
-        {},
-        `Made by merganser ${analysis.merganser}, document schema ${analysis.schema}. Settings: ${said}.`,
-      ),
-      h(
-        "p",
-        {},
-        "Every number is from the document within this page, or worked out from it as the formulas say. The page loads nothing.",
-      ),
-      licences(),
-    );
+  return `Made by merganser ${analysis.merganser}, document schema ${analysis.schema}. Settings: ${said}.`;
 }
 
 theme();
@@ -30,8 +15,5 @@ agreement();
 losses();
 tensorsTable();
 remarks();
-footer();
-redrawWhereWidthChanged();
-keepFitting();
-
-document.documentElement.dataset.ready = "yes";
+footer(settings());
+settle();

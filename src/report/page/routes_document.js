@@ -1,13 +1,6 @@
 // The document of `merganser route`.
 
-const page = JSON.parse(document.getElementById("document").textContent);
-
-// A number of the document with its JSON pointer, so that whatever shows it can say where it is from.
-function number(at) {
-  let value = page;
-  for (const key of at.split("/").slice(1)) value = value?.[key];
-  return { value: typeof value === "number" ? value : null, from: at };
-}
+const page = contents;
 
 const bits = (value) => (value === null || value === undefined ? absent : `${significant(value)} bits`);
 const experts = page.experts;

@@ -95,12 +95,5 @@ if (page.notes.length)
       page.notes.map((remark) => h("li", {}, remark)),
     ),
   );
-document
-  .getElementById("footer")
-  .append(
-    h("p", {}, `Made by merganser ${page.merganser}. Padding is not counted. The page loads nothing.`),
-    licences(),
-  );
-redrawWhereWidthChanged();
-keepFitting();
-document.documentElement.dataset.ready = "yes";
+footer(`Made by merganser ${page.merganser}. Padding is not counted.`);
+settle();
