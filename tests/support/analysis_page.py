@@ -1,4 +1,4 @@
-"""Pages of reports, put together from the sources of src/report as the program does it."""
+"""A page of a report, put together from the sources of src/report as the program does it."""
 
 import json
 import re
@@ -10,12 +10,12 @@ PAGE = REPOSITORY / "src/report/page"
 
 def plotting_library():
     """The folder in third_party that the program takes."""
-    cmake = (REPOSITORY / "src/report/CMakeLists.txt").read_text()
+    cmake = (REPOSITORY / "CMakeLists.txt").read_text()
     return REPOSITORY / re.search(r"PROJECT_SOURCE_DIR}/(third_party/\S+)\)", cmake)[1]
 
 
 def page(document, template="page.html"):
-    """HTML text. `document`: a dict, or JSON as text. `template`: the page of an analysis, or another."""
+    """HTML text. `document`: a dict, or JSON as text."""
     text = document if isinstance(document, str) else json.dumps(document, allow_nan=False)
 
     def part(match):

@@ -26,5 +26,3 @@ function large(value) {
   }
   return whole(value);
 }
-
-const median = (values) => d3.median(values.filter((value) => value !== null)) ?? null;
