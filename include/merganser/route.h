@@ -66,8 +66,8 @@ struct RouteReport {
   std::vector<Layer> layers;
   std::vector<Task> tasks;
   // What a choice of each layer tells of the task, in bits: the entropy of the shares' mean over
-  // the tasks less the mean of their entropies (their Jensen-Shannon divergence). 0: the router does
-  // not know the tasks apart; NaN: it had nothing to choose. Empty, none with one task.
+  // the tasks less the mean of their entropies (their Jensen-Shannon divergence). 0: the router
+  // does not know the tasks apart; NaN: it had nothing to choose. Empty, none with one task.
   std::vector<double> information;
   std::optional<double> mean_information;
   std::vector<std::string> notes;

@@ -23,7 +23,8 @@ constexpr int kClasses = 4;
 Rows drawn(int rows, int columns, unsigned seed) {
   std::mt19937 engine(seed);
   std::normal_distribution<double> normal;
-  Rows values(static_cast<std::size_t>(rows), std::vector<double>(static_cast<std::size_t>(columns)));
+  Rows values(static_cast<std::size_t>(rows),
+              std::vector<double>(static_cast<std::size_t>(columns)));
   for (auto& row : values) {
     for (double& value : row) value = static_cast<float>(2 * normal(engine));
   }
@@ -31,8 +32,9 @@ Rows drawn(int rows, int columns, unsigned seed) {
 }
 
 at::Tensor tensor(const Rows& rows) {
-  at::Tensor made = at::empty({static_cast<std::int64_t>(rows.size()),
-                               static_cast<std::int64_t>(rows[0].size())}, at::kFloat);
+  at::Tensor made =
+      at::empty({static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(rows[0].size())},
+                at::kFloat);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     for (std::size_t j = 0; j < rows[i].size(); ++j) {
       made[static_cast<std::int64_t>(i)][static_cast<std::int64_t>(j)] = rows[i][j];
@@ -125,10 +127,11 @@ TEST(Scores, LanguageModellingPredictsEachTokenFromTheOneBefore) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     double loss = 0;
     for (std::size_t t = 0; t < 3; ++t) {
-      const double p = softmax(table[static_cast<std::size_t>(text[i][t])])
-          [static_cast<std::size_t>(text[i][t + 1])];
+      const double p = softmax(
+          table[static_cast<std::size_t>(text[i][t])])[static_cast<std::size_t>(text[i][t + 1])];
       EXPECT_NEAR(scores.probabilities[static_cast<std::int64_t>(i)][static_cast<std::int64_t>(t)]
-                      .item<double>(), p, 1e-6);
+                      .item<double>(),
+                  p, 1e-6);
       loss -= std::log(p) / 3;
     }
     EXPECT_NEAR(at_row(scores.loss, i), loss, 1e-5);
@@ -140,7 +143,8 @@ TEST(Scores, LanguageModellingPredictsEachTokenFromTheOneBefore) {
 TEST(Scores, AnEnsembleIsTheMeanOfProbabilities) {
   const Rows one = drawn(30, kClasses, 3), two = drawn(30, kClasses, 4);
   const auto labels = some_labels(30);
-  const Scores both = ensemble({classify(one, labels), classify(two, labels)}, labelled(one, labels));
+  const Scores both =
+      ensemble({classify(one, labels), classify(two, labels)}, labelled(one, labels));
   for (std::size_t i = 0; i < one.size(); ++i) {
     const auto a = softmax(one[i]), b = softmax(two[i]);
     std::vector<double> mean;
@@ -244,9 +248,8 @@ TEST(TaskHead, OfAnotherWidthIsRefused) {
   const TaskHead head(task, at::zeros({3, 5}), at::zeros({3}));
   Batch batch;
   batch.values = at::zeros({2, kClasses});
-  EXPECT_THAT(
-      merganser::test::complaint([&] { head.logits(test::Echo(kClasses), batch); }),
-      HasSubstr("the head takes vectors of 5, the model's have 4"));
+  EXPECT_THAT(merganser::test::complaint([&] { head.logits(test::Echo(kClasses), batch); }),
+              HasSubstr("the head takes vectors of 5, the model's have 4"));
 }
 
 }  // namespace
