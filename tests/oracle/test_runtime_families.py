@@ -268,7 +268,7 @@ def write_task(folder, case, **settings):
     ids, mask = tokens(wide)
     labels = random.integers(0, case.config.get("num_labels", 2), len(ids))
     safetensors.save_file({"ids": ids, "mask": mask, "labels": labels}, folder / "data.safetensors")
-    lines = {"task": "t", "metric": "loss", **settings}
+    lines = {"task": "t", "type": "classification", "metric": "loss", **settings}
     text = "".join(f"{key}: {value}\n" for key, value in lines.items())
     (folder / "t.yml").write_text(f"{text}test: {{file: data.safetensors, mask: mask}}\n")
     return folder / "t.yml", ids, mask, labels
