@@ -61,9 +61,10 @@ const RuntimeTable& open() {
       if (path) problem = dlerror();
       continue;
     }
-    using Entry = const RuntimeTable* (*)(const char*);
+    using Entry = decltype(&merganser_runtime);
     const auto entry = reinterpret_cast<Entry>(dlsym(library, "merganser_runtime"));
-    const RuntimeTable* table = entry == nullptr ? nullptr : entry(version().c_str());
+    const RuntimeTable* table =
+        entry == nullptr ? nullptr : entry(version().c_str(), sizeof(RuntimeTable));
     if (table == nullptr) {
       throw Error(ErrorKind::mismatch, "the runtime library is not of this program's version")
           .in_file(place)

@@ -45,7 +45,8 @@ const RuntimeTable kTable = {
 }  // namespace merganser
 
 extern "C" __attribute__((visibility("default"))) const merganser::RuntimeTable* merganser_runtime(
-    const char* version) {
+    const char* version, std::size_t table_bytes) {
   if (std::string_view(version) != MERGANSER_VERSION) return nullptr;
+  if (table_bytes != sizeof(merganser::RuntimeTable)) return nullptr;
   return &merganser::kTable;
 }
