@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole demo: set up, fine-tune two specialists, merge them with merganser
-# and print how well each merge does. Run it again at any time: what has been
+# The whole demo: set up, fine-tune two specialists, merge them and print how well
+# each merge does, all with merganser and its runtime library (make runtime). Run it again at any time: what has been
 # installed, trained and evaluated is kept under build/demo.
 #
 #   MERGANSER  the program to show     (default: build/release/bin/merganser)

