@@ -1,10 +1,10 @@
 """What merges are worth: each one's coefficients chosen on validation, and measured on the test rows.
 merganser does all of it; candidates are merged in memory."""
 
+import json
 import math
 
 import merges
-import mixture
 import table
 
 # Methods whose candidates go into one call of `merganser evaluate`.
@@ -75,7 +75,7 @@ def write(subject, chosen, mixtures, recipes, out):
     return results
 
 
-def rows(subject, results, mixtures, others, labels, work):
+def rows(subject, results, mixtures, others, labels):
     """The table's rows, of one measurement on the test rows. others: {name: model} beside the merges;
     labels: of the inputs."""
     switched = {}
@@ -88,9 +88,12 @@ def rows(subject, results, mixtures, others, labels, work):
                 switched[method, task] = out
     models = [*others.values(), *(result["folder"] for result in results.values()),
               *switched.values()]
-    found, sizes = subject.program.evaluate(models, subject.tasks.values(), "test", subject.base,
-                                            subject.inputs)
-    found = iter(found)
+    measured, sizes = subject.program.evaluate(models, subject.tasks.values(), "test", subject.base,
+                                               subject.inputs, oracle=bool(mixtures))
+    # An oracle's row stands behind that of its mixture.
+    oracles = {before["name"]: row for before, row in zip(measured, measured[1:], strict=False)
+               if row["kind"] == "oracle"}
+    found = (row for row in measured if row["kind"] != "oracle")
     made = [_row(name, next(found), sizes, kind=kind)
             for name, kind in [("base, refitted head", "base"), *((name, "input") for name in labels)]]
     made.append(_row("ensemble of the two", next(found), sizes, kind="ensemble"))
@@ -104,24 +107,30 @@ def rows(subject, results, mixtures, others, labels, work):
             made.append(_row(f"{name}, each task by its mask", {"tasks": each}, sizes,
                              kind="two models"))
         if name in mixtures:
+            folder = results[name]["folder"]
             row.kind = "mixture"
-            made += _mixture(subject, row, results[name]["folder"], made[:3], work)
+            if not _chooses(folder):
+                continue  # a token goes to all experts
+            own = "/".join(f"{100 * share:.0f}" for share in _own_shares(subject, folder))
+            row.coefficients = f"own expert {own} %"
+            made.append(_row(f"{name}, oracle", oracles[str(folder)], sizes, kind="mixture"))
     return made
 
 
-def _mixture(subject, row, folder, ends, work):
-    """Says in a mixture's row how often the routers choose the task's own expert; the row with that
-    expert in every layer, so that what is then missing is what ranks and the other tensors cost."""
-    if not mixture.routed(folder):
-        return []
-    own = mixture.own_shares(subject.program, folder, subject.tasks)
-    row.coefficients = f"own expert {'/'.join(f'{100 * share:.0f}' for share in own)} %"
-    accuracy = {task: mixture.oracle_accuracy(folder, expert, task, work)
-                for expert, task in enumerate(subject.tasks)}
-    gain = {task: (accuracy[task] - ends[0].accuracy[task])
-            / (ends[1 + i].accuracy[task] - ends[0].accuracy[task])
-            for i, task in enumerate(subject.tasks)}
-    return [table.Row(row.name + ", oracle", "", accuracy, row.error, gain, kind="mixture")]
+def _smile(folder):
+    return json.loads((folder / "config.json").read_text())["smile"]
+
+
+def _chooses(folder):
+    return _smile(folder)["num_experts_per_tok"] < _smile(folder)["num_experts"]
+
+
+def _own_shares(subject, folder):
+    """Of each task's rows, the share of the routers' choices that are its own expert; the experts are
+    in the order of the tasks."""
+    experts = _smile(folder)["experts"]
+    report = subject.program.route(folder, subject.tasks, dict(zip(subject.tasks, experts, strict=True)))
+    return [task["total"]["shares"][expert] for expert, task in enumerate(report["tasks"])]
 
 
 def _row(name, found, sizes, result=None, kind="merge"):

@@ -82,7 +82,7 @@ def full_rows(program, work, base, tasks, specialists, multi_task):
     results = compare.write(subject, chosen, mixtures, recipes, out)
     say("testing: base, specialists, ensemble, multi-task model and merges, read back from disk")
     rows = compare.rows(subject, results, mixtures, {"multi-task training": multi_task},
-                        [f"specialist: {task}" for task in tasks], work)
+                        [f"specialist: {task}" for task in tasks])
     for row in rows:
         row.best = row.name == best
     return rows, best

@@ -44,7 +44,7 @@ def rows(program, work, base, tasks, notes, say):
     say("merging and testing")
     kept.empty(out)
     results = compare.write(subject, chosen, mixtures, recipes, out)
-    found = compare.rows(subject, results, mixtures, {}, [f"adapter: {task}" for task in tasks], work)
+    found = compare.rows(subject, results, mixtures, {}, [f"adapter: {task}" for task in tasks])
     said = [
         f"The specialists are LoRA adapters of rank {SHARED['lora-rank']} on the encoder's linear layers,"
         " and gain 1 is the base with the adapter; columns as above. Coefficients were chosen on"

