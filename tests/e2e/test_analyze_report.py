@@ -204,6 +204,19 @@ def test_the_median_rank_is_the_documents(show, driver):
     assert column() == ["more than 64", "12", "–"]
 
 
+def test_what_is_not_known_is_no_number(show, driver):
+    """A spectrum that was not found leaves SMILE's losses open, and no mean is made of the others."""
+    total = {**LARGE["total"], "losses": [list(losses) for losses in LARGE["total"]["losses"]]}
+    total["losses"][5][1] = None
+    nothing = [None] * 3
+    curve = [{**point, "errors": nothing, "errors_linear": nothing} for point in LARGE["smile"]["curve"]]
+    show({**LARGE, "total": total, "smile": {**LARGE["smile"], "curve": curve}})
+    rows = driver.find_elements("css selector", "#loss-table tbody tr")
+    cells = [[cell.text for cell in row.find_elements("css selector", "td")] for row in rows]
+    assert cells[5][2] == "–" and cells[5][-1] == "–"
+    assert "–" not in cells[4]
+
+
 def test_choosing_a_pair_and_a_method(show, driver):
     show(LARGE)
     select = lambda text: driver.execute_script(

@@ -11,8 +11,9 @@ function lossTable() {
     cells.flat().map((cell) => cell.value),
     { format: percent, least: 1 },
   );
-  const mean = (row) =>
-    row.every((cell) => cell.value === null) ? null : d3.mean(row, (cell) => cell.value);
+  // Of those that changed anything; a mean over what happens to be known would be none of them all.
+  const unknown = (cell, i) => cell.value === null && analysis.total.changes[i].norm > 0;
+  const mean = (row) => (row.some(unknown) ? null : (d3.mean(row, (cell) => cell.value) ?? null));
   return h(
     "div",
     {},
