@@ -55,7 +55,7 @@ TEST(Svg, LevelsOfASlope) {
   EXPECT_DOUBLE_EQ(segments[0][0], 0.5);
   EXPECT_DOUBLE_EQ(segments[0][1], 0);
   EXPECT_DOUBLE_EQ(segments[0][2], 0);
-  EXPECT_DOUBLE_EQ(segments[0][3], 0.05);
+  EXPECT_NEAR(segments[0][3], 0.05, 1e-12);
   // Across both cells from left to right.
   EXPECT_EQ(level_segments(map, 5).size(), 2u);
   EXPECT_TRUE(level_segments(map, 20).empty());
