@@ -66,7 +66,7 @@ demo=build/demo
 if [[ -e $demo/tokens.pickle ]]; then
   "$python" docs/demo_tasks.py "$demo" "$work"
   draw minilm "$demo/specialists/syllables" "$demo/specialists/word-order" \
-    --task "$work/syllables.yml" --task "$work/word-order.yml" --split test --batch 100
+    --task "$work/syllables.yml" --task "$work/word-order.yml" --split test --rows 500 --points 11 --batch 100
 else
   echo "no $demo: the plot of MiniLM's specialists stays as it is (make demo)" >&2
 fi
