@@ -59,8 +59,8 @@ fuzz:  ## feeds each parser mutated inputs for SECONDS_EACH (600) under sanitize
 	@scripts/build.sh fuzz
 	@SECONDS_EACH=$${SECONDS_EACH:-600} scripts/fuzz.sh
 
-bench: setup  ## measures speed and memory beside cp, LAPACK, MergeKit, PEFT and FusionBench; over an hour
-	@scripts/build.sh release bin/merganser bin/svd_bench $$(scripts/bench_targets.sh)
+bench: runtime  ## measures speed and memory beside cp, LAPACK, MergeKit, PEFT and FusionBench; over an hour
+	@scripts/build.sh release bin/merganser bin/svd_bench runtime_bench
 	@echo "== bench: about an hour and a quarter on two quiet cores; bench/README.md has its parts and options"
 	@bench/run.sh
 
