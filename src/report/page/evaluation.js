@@ -61,7 +61,7 @@ function pointsPlot(points, width, task, what) {
     style,
     width,
     height: 50 + order.length * 26,
-    marginLeft: labelWidth(order.map(short)),
+    marginLeft: 10 + labelWidth(order.map(short)),
     marginRight: 16,
     marginTop: 6,
     marginBottom: 40,
