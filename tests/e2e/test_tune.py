@@ -160,14 +160,18 @@ def test_models_beside_the_recipe_are_found_from_another_folder(llamas, tasks, t
     program.succeed("plan", best)
 
 
-def test_golden_section_comes_near_the_best_of_a_fine_grid(recipe, tasks, tmp_path):
+def test_golden_section_ends_on_a_hill(recipe, tasks, tmp_path):
+    """On one of them, where there are several: nothing near its best is better."""
     options = [*of_tasks(tasks), "--objective", "mean_metric"]
-    grid = run("tune", recipe, *options, "--vary", "parameters.lambda=0:2:0.05", "-o", tmp_path / "g.yml")
-    golden = run("tune", recipe, *options, "--vary", "parameters.lambda=[0, 2]", "--strategy",
-                 "golden", "-o", tmp_path / "s.yml")
-    of = lambda found: found["candidates"][found["best"]]["objective"]
-    assert len(golden["candidates"]) < 15 < len(grid["candidates"])
-    assert of(golden) > of(grid) - 0.01
+    found = run("tune", recipe, *options, "--vary", "parameters.lambda=[0, 2]", "--strategy", "golden",
+                "-o", tmp_path / "golden.yml")
+    best = found["candidates"][found["best"]]
+    assert len(found["candidates"]) < 15
+    top = float(best["values"][0])
+    near = run("tune", recipe, *options, "--vary",
+               f"parameters.lambda={max(0, top - 0.15):.3f}:{min(2, top + 0.15):.3f}:0.03", "-o",
+               tmp_path / "near.yml")
+    assert best["objective"] > near["candidates"][near["best"]]["objective"] - 0.005
 
 
 def test_the_test_split_never_chooses(recipe, tasks, tmp_path):
@@ -227,7 +231,7 @@ def test_an_existing_output_is_kept(recipe, tasks, tmp_path):
 
 def test_an_interruption_keeps_the_best_so_far(recipe, tasks, tmp_path):
     process = program.start("tune", recipe, *of_tasks(tasks), "--objective", "mean_metric", "--vary",
-                            "parameters.lambda=0:10:0.001", "-o", tmp_path / "best.yml", "--json",
+                            "parameters.lambda=0:9:0.001", "-o", tmp_path / "best.yml", "--json",
                             "--threads", "1")
     time.sleep(4)
     process.send_signal(signal.SIGINT)
@@ -236,7 +240,7 @@ def test_an_interruption_keeps_the_best_so_far(recipe, tasks, tmp_path):
     if not outcome.out:
         pytest.skip("interrupted before the first candidate, on so busy a machine")
     found = json.loads(outcome.out)
-    assert found["interrupted"] and 0 < len(found["candidates"]) < 10001
+    assert found["interrupted"] and 0 < len(found["candidates"]) < 9001
     assert "interrupted" in (tmp_path / "best.yml").read_text()
     program.succeed("plan", tmp_path / "best.yml")
 
