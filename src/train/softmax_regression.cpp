@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <deque>
+#include <utility>
 
 #include "base/error.h"
 
@@ -27,6 +28,15 @@ class Objective {
         penalty_(penalty) {}
 
   std::int64_t size() const { return x_.size(1) * classes_; }
+
+  // The Cholesky factor of a bound of the Hessian's blocks, X^T X / (2 N) + 2 penalty (Böhning
+  // 1992): where L-BFGS begins with it, features of very different spread do not slow it down.
+  at::Tensor factor() const {
+    at::Tensor bound = x_.t().mm(x_) / (2 * static_cast<double>(x_.size(0)));
+    // The least: constant features and the bias have no penalty, or no spread.
+    bound.diagonal().add_(2 * penalty_ + 1e-9 * bound.diagonal().mean().item<double>());
+    return at::linalg_cholesky(bound);
+  }
 
   struct Value {
     double loss = 0;
@@ -112,6 +122,10 @@ class LineSearch {
 
 class Memory {
  public:
+  // Of the matrix that the inverse Hessian begins as, by its inverse's Cholesky factor [D, D].
+  Memory(at::Tensor factor, std::int64_t classes)
+      : factor_(std::move(factor)), classes_(classes) {}
+
   // -H g by the two loops; H is the inverse Hessian as the pairs know it.
   at::Tensor direction(const at::Tensor& gradient) const {
     at::Tensor q = -gradient;
@@ -120,7 +134,11 @@ class Memory {
       alphas[i] = product(pairs_[i].s, q) / pairs_[i].sy;
       q = q - pairs_[i].y * alphas[i];
     }
-    if (!pairs_.empty()) q = q * (pairs_.back().sy / product(pairs_.back().y, pairs_.back().y));
+    q = solve(q);
+    if (!pairs_.empty()) {
+      const at::Tensor& y = pairs_.back().y;
+      q = q * (pairs_.back().sy / product(y, solve(y)));
+    }
     for (std::size_t i = 0; i < pairs_.size(); ++i) {
       q = q + pairs_[i].s * (alphas[i] - product(pairs_[i].y, q) / pairs_[i].sy);
     }
@@ -140,6 +158,12 @@ class Memory {
     at::Tensor s, y;
     double sy;
   };
+  at::Tensor solve(const at::Tensor& flat) const {
+    return at::cholesky_solve(flat.view({-1, classes_}), factor_).contiguous().view({-1});
+  }
+
+  at::Tensor factor_;
+  std::int64_t classes_;
   std::deque<Pair> pairs_;
 };
 
@@ -155,7 +179,7 @@ SoftmaxFit fit_softmax(const at::Tensor& x, const at::Tensor& y, std::int64_t cl
     at = at::cat({start.weight.t(), start.bias.unsqueeze(0)}, 0).contiguous().view({-1});
   }
   Objective::Value value = objective(at);
-  Memory memory;
+  Memory memory(objective.factor(), classes);
   SoftmaxFit fit;
   const auto flat_enough = [&] {
     return value.gradient.abs().max().item<double>() <= options.tolerance;
