@@ -123,8 +123,7 @@ class LineSearch {
 class Memory {
  public:
   // Of the matrix that the inverse Hessian begins as, by its inverse's Cholesky factor [D, D].
-  Memory(at::Tensor factor, std::int64_t classes)
-      : factor_(std::move(factor)), classes_(classes) {}
+  Memory(at::Tensor factor, std::int64_t classes) : factor_(std::move(factor)), classes_(classes) {}
 
   // -H g by the two loops; H is the inverse Hessian as the pairs know it.
   at::Tensor direction(const at::Tensor& gradient) const {
