@@ -10,7 +10,7 @@ beside these and name it here; it has
     targets(results)    [what, target, measured, verdict] for the table of targets; may be absent
 """
 
-from parts import adapters, analyze, matrices, memory, mergekit, merges, runtime, smile, start_up, svd
+from parts import adapters, analyze, matrices, memory, mergekit, merges, runtime, smile, start_up, svd, training, tune
 
 PARTS = {
     "merges": merges,
@@ -22,5 +22,7 @@ PARTS = {
     "analyze": analyze,
     "adapters": adapters,
     "runtime": runtime,
+    "training": training,
+    "tune": tune,
     "memory": memory,
 }
