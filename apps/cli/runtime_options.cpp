@@ -3,7 +3,8 @@
 namespace merganser::cli {
 
 void add_runtime_options(CLI::App& command, RuntimeOptions& options) {
-  command.add_option("--device", options.device, "cpu, cuda, cuda:1, …")->default_str("cpu");
+  command.add_option("--device", options.device, "cpu, cuda, or one of several: cuda:1")
+      ->default_str("cpu");
   command.add_option("--compute-dtype", options.dtype, "Type of weights and arithmetic")
       ->check(CLI::IsMember({"float32", "float64", "bfloat16", "float16"}))
       ->default_str("float32");

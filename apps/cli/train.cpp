@@ -153,8 +153,8 @@ void add_tasks(CLI::App& command, TrainRequest& request) {
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 31));
   command
       .add_option("--keep", request.keep,
-                  "Which weights are written: of the step with the least validation loss (default "
-                  "with --validate-every) or of the last")
+                  "Weights that are written: of the step with the least validation loss, or of the "
+                  "last; default: best where there is validation")
       ->check(CLI::IsMember({"best", "last"}));
 }
 
