@@ -137,7 +137,8 @@ def _row(name, found, sizes, result=None, kind="merge"):
     figures = found["tasks"]
     accuracy = {task: figure["value"] for task, figure in figures.items()}
     error = {task: math.sqrt(p * (1 - p) / sizes[task]) for task, p in accuracy.items()}
-    gain = {task: figure["gain"] for task, figure in figures.items()}
+    # None where base and specialist are equal.
+    gain = {task: figure.get("gain", math.nan) for task, figure in figures.items()}
     row = table.Row(name, "", accuracy, error, gain, kind=kind)
     if result:
         row.coefficients = result["coefficients"]
