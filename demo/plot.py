@@ -3,7 +3,7 @@
 from html import escape
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 720, 520, 60, 50, 16, 16
-KINDS = {  # kind: (colour, radius, in the legend)
+KINDS = {  # kind: (colour, radius, words in the legend)
     "base": ("#555555", 7, "base"),
     "input": ("#c0392b", 7, "specialist"),
     "ensemble": ("#8e44ad", 7, "ensemble"),
@@ -36,7 +36,7 @@ def picture(rows):
     for row in sorted(rows, key=lambda row: list(KINDS).index(row.kind), reverse=True):
         marks.append(_dot(row, across, up, x, y))
     return (f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="accuracy on both tasks">'
-            + "".join(marks) + _legend({row.kind for row in rows}) + "</svg>")
+            + "".join(marks) + "</svg>" + _legend({row.kind for row in rows}))
 
 
 def _axis(values, start, end):
@@ -89,10 +89,5 @@ def _dot(row, across, up, x, y):
 
 
 def _legend(kinds):
-    marks = []
-    shown = [KINDS[kind] for kind in KINDS if kind in kinds]
-    for i, (colour, radius, text) in enumerate(shown):
-        at = HEIGHT - BOTTOM - 14 - 18 * (len(shown) - 1 - i)
-        marks.append(f'<circle cx="{LEFT + 14}" cy="{at}" r="{radius}" fill="{colour}"/>'
-                     f'<text x="{LEFT + 26}" y="{at + 4}">{escape(text)}</text>')
-    return "".join(marks)
+    return "<p>" + " &emsp; ".join(f'<span style="color:{colour}">&#9679;</span> {escape(text)}'
+                                   for kind, (colour, _, text) in KINDS.items() if kind in kinds) + "</p>"
