@@ -206,7 +206,7 @@ TEST(OutputFolder, FactorsAloneSayNothing) {
 
 // A run that was killed, or whose disk was full, before the first line was there.
 TEST(OutputFolder, JournalsWithoutAWholeLineAreAbsent) {
-  for (const std::string text :
+  for (const std::string& text :
        {std::string(), std::string("{\"merganser"), std::string(100'000, 'x')}) {
     const test::TemporaryFolder place;
     const fs::path left = unfinished(place.path(), {"merganser_factors_journal", "weights"});
