@@ -15,13 +15,13 @@ void check_report_file(const std::string& name, bool force) {
     throw Error(ErrorKind::usage, what).in_file(name).hint(hint);
   };
   if (std::filesystem::is_directory(path, ignored)) {
-    refuse("the report's name is that of a folder", "give the name of a file in it");
+    refuse("it is a folder", "give the name of a file in it");
   }
   if (!std::filesystem::is_directory(folder, ignored)) {
-    refuse("the report's folder does not exist", "make it first");
+    refuse("its folder does not exist", "make it first");
   }
   if (!force && std::filesystem::exists(std::filesystem::symlink_status(path, ignored))) {
-    refuse("the report exists already", "choose another name, or replace it with --force");
+    refuse("it exists already", "choose another name, or replace it with --force");
   }
 }
 

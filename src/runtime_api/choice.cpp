@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "api/report_file.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -14,7 +15,6 @@
 #include "recipe/format.h"
 #include "recipe/relocate.h"
 #include "runtime_api/open_model.h"
-#include "runtime_api/output_text.h"
 
 namespace merganser {
 namespace {
@@ -39,7 +39,7 @@ Choice::Choice(const ChoiceOptions& options, Progress& progress)
       placement_(place_runtime(options.runtime)),
       subjects_(rt::read_subjects(options.tasks, options.validation, placement_)),
       candidate_(placement_, options.runtime.threads) {
-  check_output_text(options.output, options.force);
+  check_report_file(options.output, options.force);
   if (options.validation == options.test) {
     throw Error(ErrorKind::usage, "validation and test cannot be one split")
         .hint("what chooses a candidate cannot tell what it is worth");

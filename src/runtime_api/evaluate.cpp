@@ -6,6 +6,7 @@
 #include <chrono>
 #include <optional>
 
+#include "api/report_file.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "evaluate/gains.h"
@@ -16,7 +17,6 @@
 #include "runtime_api/functions.h"
 #include "runtime_api/measured.h"
 #include "runtime_api/open_model.h"
-#include "runtime_api/output_text.h"
 #include "search/candidate.h"
 
 namespace merganser {
@@ -155,7 +155,7 @@ class Evaluation {
 
 EvaluateReport runtime_evaluate(const EvaluateRequest& request, Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
-  check_output_text(request.report, request.force);
+  check_report_file(request.report, request.force);
   EvaluateReport report = Evaluation(request, progress).run();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (!request.report.empty()) {
