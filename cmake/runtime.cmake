@@ -10,7 +10,17 @@ if(NOT APPLE)
   target_link_options(merganser_runtime_shared PRIVATE -Wl,--version-script=${map})
   set_target_properties(merganser_runtime_shared PROPERTIES LINK_DEPENDS ${map})
 endif()
-# It finds libtorch where it was built with it; MERGANSER_RUNTIME names another build of it.
-set_target_properties(merganser_runtime_shared PROPERTIES INSTALL_RPATH ${MERGANSER_TORCH}/lib)
-install(TARGETS merganser_runtime_shared
+
+# Nothing but a need for libtorch: the core opens it first, such that libtorch binds to the BLAS that
+# it brings and not to the program's, which is in the global scope (src/api/runtime_library.cpp).
+file(CONFIGURE OUTPUT torch_scope.cpp CONTENT "// Empty: see cmake/runtime.cmake.\n")
+add_library(merganser_torch_scope SHARED ${CMAKE_CURRENT_BINARY_DIR}/torch_scope.cpp)
+target_link_libraries(merganser_torch_scope PRIVATE merganser_torch)
+set_target_properties(merganser_torch_scope PROPERTIES OUTPUT_NAME merganser_torch)
+add_dependencies(merganser_runtime_shared merganser_torch_scope)
+
+# They find libtorch where they were built with it; MERGANSER_RUNTIME names another build.
+set_target_properties(merganser_runtime_shared merganser_torch_scope PROPERTIES
+  INSTALL_RPATH ${MERGANSER_TORCH}/lib)
+install(TARGETS merganser_runtime_shared merganser_torch_scope
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime OPTIONAL)

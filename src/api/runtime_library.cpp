@@ -17,6 +17,7 @@ namespace {
 constexpr const char* kName = "libmerganser_runtime.dylib";
 #else
 constexpr const char* kName = "libmerganser_runtime.so";
+constexpr const char* kTorchName = "libmerganser_torch.so";
 #endif
 
 // Of the file that holds this code: the program, or libmerganser.so.
@@ -49,6 +50,19 @@ void limit_spinning() {
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "10000", 0);
 }
 
+// ELF binds libtorch's calls of BLAS to the program's OpenBLAS, which it finds first: another library
+// than PyTorch computes with, whose threads `threads` does not set and which contend with libtorch's
+// own. Opened alone before the runtime, and told to look at itself first, libtorch keeps its BLAS;
+// the merges in the runtime keep the program's. Not under a preloaded allocator, which half of the
+// process would then not see. Best effort: without it, everything works, more slowly.
+void bind_torch_to_its_blas([[maybe_unused]] const std::string& runtime) {
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+  if (std::getenv("LD_PRELOAD") != nullptr || runtime.find('/') == std::string::npos) return;
+  const auto scope = std::filesystem::path(runtime).parent_path() / kTorchName;
+  dlopen(scope.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+#endif
+}
+
 const RuntimeTable& open() {
   limit_spinning();
   std::string problem;
@@ -56,6 +70,7 @@ const RuntimeTable& open() {
     std::error_code code;
     const bool path = place.find('/') != std::string::npos;
     if (path && !std::filesystem::exists(place, code)) continue;
+    bind_torch_to_its_blas(place);
     void* library = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
       if (path) problem = dlerror();

@@ -1,6 +1,7 @@
 """The runtime library stands apart from the program: what needs it says so, the rest does without."""
 
 import os
+import re
 import subprocess
 import time
 
@@ -70,3 +71,24 @@ def test_another_library(merganser, tmp_path):
 
 def test_core_commands_do_without(merganser, tmp_path):
     assert run(merganser, "methods", MERGANSER_RUNTIME=str(tmp_path / "no.so")).returncode == 0
+
+
+def test_libtorch_computes_with_its_own_blas(merganser, tmp_path):
+    """And not with the program's, whose threads contend with libtorch's."""
+    need_runtime(merganser)
+    if "LD_PRELOAD" in os.environ:
+        pytest.skip("a preloaded library: all share one scope")
+    tell = os.environ | {"LD_DEBUG": "bindings", "LD_DEBUG_OUTPUT": str(tmp_path / "bound")}
+    subprocess.run([merganser, "evaluate", tmp_path, "--task", tmp_path / "task.yml"], env=tell,
+                   capture_output=True)
+    bound = [line for file in tmp_path.glob("bound.*") for line in file.read_text().splitlines()
+             if "symbol `sgemm_'" in line]
+    if not bound:
+        pytest.skip("this loader does not tell what it binds")
+    places = [re.search(r"file (\S+) .* to (\S+) ", line).groups() for line in bound]
+    torch = [target for user, target in places if "libtorch_cpu" in user]
+    if not any("libtorch" in target for target in torch):
+        pytest.skip("this libtorch brings no BLAS")
+    assert all("libtorch" in target for target in torch), bound
+    own = [target for user, target in places if "merganser" in user]
+    assert own and not any("libtorch" in target for target in own), bound
