@@ -13,5 +13,6 @@ runner=()
 # See scripts/run_ctest.sh.
 if [[ $preset == asan ]] && setarch -R true 2>/dev/null; then runner=(setarch -R); fi
 python=$PWD/build/venv/bin/python
+jobs=$(scripts/jobs.sh)
 cd tests
-exec "${runner[@]}" "$python" -m pytest hostile -q "$@"
+exec "${runner[@]}" "$python" -m pytest hostile -q -n "$jobs" "$@"

@@ -31,5 +31,9 @@ fi
 if [[ -n $(scripts/find_torch.sh) ]]; then export MERGANSER_REQUIRE_RUNTIME=1; fi
 echo "== Python tests: ${folders[*]}"
 python=$PWD/build/venv/bin/python
+jobs=$(scripts/jobs.sh)
 cd tests
-exec "$python" -m pytest "${folders[@]}" "$@"
+# A file's tests stay in one process, which makes what they share once. libtorch's threads are not to
+# wait for each other by spinning, for which two processes have no processors to spare.
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
+exec "$python" -m pytest "${folders[@]}" -n "$jobs" --dist loadfile "$@"

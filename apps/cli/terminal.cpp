@@ -100,6 +100,7 @@ struct Watch::State {
   std::condition_variable_any changed;
   std::string stage = "reading headers";
   std::atomic<std::uint64_t> total{0}, done{0};
+  std::atomic<ProgressUnit> unit{ProgressUnit::bytes};
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 
   std::string line() {
@@ -115,14 +116,28 @@ struct Watch::State {
     const double share = static_cast<double>(now) / static_cast<double>(all);
     const auto filled = static_cast<std::size_t>(share * 24);
     std::string bar = std::string(filled, '#') + std::string(24 - filled, '.');
-    std::string line = fmt::format("{} [{}] {:3.0f} %  {} of {}", what, bar, share * 100,
-                                   bytes_text(now), bytes_text(all));
+    std::string line = fmt::format(
+        "{} [{}] {:3.0f} %  {} of {}", what, bar, share * 100,
+        unit == ProgressUnit::bytes ? bytes_text(now) : fmt::to_string(now), amount(all));
     if (seconds > 0.5 && now > 0) {
       const double rate = static_cast<double>(now) / seconds;
-      line += fmt::format("  {}/s  {:.0f} s left", bytes_text(static_cast<std::uint64_t>(rate)),
+      line += fmt::format("  {}/s  {:.0f} s left", amount(static_cast<std::uint64_t>(rate)),
                           static_cast<double>(all - now) / rate);
     }
     return line;
+  }
+
+ private:
+  std::string amount(std::uint64_t count) const {
+    switch (unit.load()) {
+      case ProgressUnit::rows:
+        return fmt::format("{} rows", count);
+      case ProgressUnit::tokens:
+        return fmt::format("{} tokens", count);
+      case ProgressUnit::bytes:
+        break;
+    }
+    return bytes_text(count);
   }
 };
 
@@ -149,8 +164,11 @@ Watch::~Watch() {
   catch_signals(false);
 }
 
-void Watch::begin(std::uint64_t bytes) { state_->total = bytes; }
-void Watch::advance(std::uint64_t bytes) { state_->done += bytes; }
+void Watch::begin(std::uint64_t total, ProgressUnit unit) {
+  state_->unit = unit;
+  state_->total = total;
+}
+void Watch::advance(std::uint64_t more) { state_->done += more; }
 
 void Watch::stage(std::string_view what) {
   std::lock_guard lock(state_->mutex);

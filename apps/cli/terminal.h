@@ -38,8 +38,8 @@ class Watch final : public Progress {
  public:
   explicit Watch(bool shown);
   ~Watch() override;
-  void begin(std::uint64_t bytes) override;
-  void advance(std::uint64_t bytes) override;
+  void begin(std::uint64_t total, ProgressUnit unit) override;
+  void advance(std::uint64_t more) override;
   void stage(std::string_view what) override;
   void finish();  // removes the bar; for messages after the work
 

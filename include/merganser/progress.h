@@ -8,11 +8,14 @@
 #pragma GCC visibility push(default)
 namespace merganser {
 
+enum class ProgressUnit { bytes, rows, tokens };
+
 class Progress {
  public:
   virtual ~Progress() = default;
-  virtual void begin(std::uint64_t /*bytes*/) {}    // the job reads this many bytes in all
-  virtual void advance(std::uint64_t /*bytes*/) {}  // thread-safe
+  // The whole of the job: bytes that it reads, rows of data or tokens that a model computes.
+  virtual void begin(std::uint64_t /*total*/, ProgressUnit /*unit*/ = ProgressUnit::bytes) {}
+  virtual void advance(std::uint64_t /*more*/) {}   // thread-safe
   virtual void stage(std::string_view /*what*/) {}  // "writing", "syncing"; any thread
 
   // Thread- and signal-safe.

@@ -50,11 +50,11 @@ void limit_spinning() {
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "10000", 0);
 }
 
-// ELF binds libtorch's calls of BLAS to the program's OpenBLAS, which it finds first: another library
-// than PyTorch computes with, whose threads `threads` does not set and which contend with libtorch's
-// own. Opened alone before the runtime, and told to look at itself first, libtorch keeps its BLAS;
-// the merges in the runtime keep the program's. Not under a preloaded allocator, which half of the
-// process would then not see. Best effort: without it, everything works, more slowly.
+// ELF binds libtorch's calls of BLAS to the program's OpenBLAS, which it finds first: another
+// library than PyTorch computes with, whose threads `threads` does not set and which contend with
+// libtorch's own. Opened alone before the runtime, and told to look at itself first, libtorch keeps
+// its BLAS; the merges in the runtime keep the program's. Not under a preloaded allocator, which
+// half of the process would then not see. Best effort: without it, everything works, more slowly.
 void bind_torch_to_its_blas([[maybe_unused]] const std::string& runtime) {
 #if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
   if (std::getenv("LD_PRELOAD") != nullptr || runtime.find('/') == std::string::npos) return;

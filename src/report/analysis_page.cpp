@@ -4,6 +4,6 @@
 
 namespace merganser {
 
-std::string analysis_page(std::string_view json) { return page_text("page.html", json); }
+std::string analysis_page(std::string_view json) { return page_text("analysis", json); }
 
 }  // namespace merganser

@@ -4,6 +4,6 @@
 
 namespace merganser {
 
-std::string barrier_page(std::string_view json) { return page_text("barrier.html", json); }
+std::string barrier_page(std::string_view json) { return page_text("barrier", json); }
 
 }  // namespace merganser

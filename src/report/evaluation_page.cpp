@@ -4,6 +4,6 @@
 
 namespace merganser {
 
-std::string evaluation_page(std::string_view json) { return page_text("evaluation.html", json); }
+std::string evaluation_page(std::string_view json) { return page_text("evaluation", json); }
 
 }  // namespace merganser

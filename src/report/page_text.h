@@ -6,8 +6,10 @@
 
 namespace merganser {
 
-// The template of that name, every {{part}} replaced by the file, {{document}} by the JSON with
-// what HTML needs escaped. A part that is not there is our own bug: std::logic_error.
+// page.html, filled with what NAME.page says of the page (a line of "key: value" each; `scripts`:
+// the files that it has beside those of all pages), with the files that it names, and for
+// {{document}} with the JSON, escaped as HTML needs it. A part that is not there is our own bug:
+// std::logic_error.
 std::string page_text(std::string_view name, std::string_view json);
 
 }  // namespace merganser

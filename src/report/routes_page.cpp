@@ -4,6 +4,6 @@
 
 namespace merganser {
 
-std::string routes_page(std::string_view json) { return page_text("routes.html", json); }
+std::string routes_page(std::string_view json) { return page_text("routes", json); }
 
 }  // namespace merganser

@@ -27,10 +27,6 @@ class BatchNorm {
   at::Tensor operator()(const at::Tensor& x) const;
   void set_mode(Mode mode) const;  // `collect` starts anew
 
-  // The running statistics [C], which are no parameters: no gradient reaches them.
-  const at::Tensor& mean() const { return mean_; }
-  const at::Tensor& variance() const { return variance_; }
-
  private:
   at::Tensor weight_, bias_, mean_, variance_;
   double eps_;

@@ -204,7 +204,7 @@ void measure_path(const BarrierRequest& request, BarrierReport& report, rt::Mixe
   const std::vector<rt::PathPoint> path = request.path == "slerp"
                                               ? rt::slerp_path(points, report.angle.value_or(0))
                                               : rt::line_path(points);
-  progress.begin(measuring.cost() * path.size());
+  progress.begin(measuring.cost() * path.size(), ProgressUnit::rows);
   std::vector<BarrierReport::Panel>& panels = measuring.panels;
   std::vector<std::array<rt::Scores, 2>> ends(panels.size());
   for (std::size_t i = 0; i < path.size(); ++i) {
@@ -249,7 +249,7 @@ void measure_plane(const BarrierRequest& request, BarrierReport& report, rt::Mix
     const double margin = request.margin * (high - low);
     (axis == 0 ? report.x : report.y) = rt::spaced(low - margin, high + margin, points);
   }
-  progress.begin(measuring.cost() * (report.x.size() * report.y.size() + 3));
+  progress.begin(measuring.cost() * (report.x.size() * report.y.size() + 3), ProgressUnit::rows);
   std::vector<BarrierReport::Panel>& panels = measuring.panels;
   for (std::size_t model = 0; model < 3; ++model) {
     rt::Coefficients only(3);

@@ -52,7 +52,9 @@ Choice::Choice(const ChoiceOptions& options, Progress& progress)
   }
 }
 
-void Choice::expect(std::size_t models) { progress_.begin(rt::rows_of(subjects_) * models); }
+void Choice::expect(std::size_t models) {
+  progress_.begin(rt::rows_of(subjects_) * models, ProgressUnit::rows);
+}
 
 Measured Choice::measure(const Reference& reference, const std::string& kind,
                          const std::vector<rt::Subject>& subjects) {

@@ -34,7 +34,7 @@ class Evaluation {
     const std::size_t models =
         request_.models.size() + request_.inputs.size() + (request_.base.empty() ? 0 : 1);
     if (models == 0) throw Error(ErrorKind::usage, "no model is given");
-    progress_.begin(rt::rows_of(subjects_) * models);
+    progress_.begin(rt::rows_of(subjects_) * models, ProgressUnit::rows);
     std::vector<Measured> all;
     if (!request_.base.empty()) all.push_back(measure(request_.base, "base", false));
     const bool ensemble = request_.ensemble && request_.inputs.size() > 1;

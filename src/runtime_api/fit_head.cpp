@@ -75,7 +75,7 @@ FitHeadReport runtime_fit_head(const FitHeadRequest& request, Progress& progress
                 fmt::format("a label is {}, those of the train split are below {}", most, classes))
         .in_file(validation.place);
   }
-  progress.begin(static_cast<std::uint64_t>(rows.size() + validation.size()));
+  progress.begin(static_cast<std::uint64_t>(rows.size() + validation.size()), ProgressUnit::rows);
   progress.stage("reading features");
   const rt::TaskHead pooled(task, {}, {});
   const std::int64_t batch = request.runtime.batch;

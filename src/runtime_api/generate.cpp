@@ -92,7 +92,7 @@ GenerateReport runtime_generate(const GenerateRequest& request, Progress& progre
 
   GenerateReport report{.model = request.model, .stop = options.stop};
   const auto most = static_cast<std::uint64_t>(request.max_new_tokens);
-  progress.begin(most * prompts.size());
+  progress.begin(most * prompts.size(), ProgressUnit::tokens);
   progress.stage("generating");
   const auto begin = std::chrono::steady_clock::now();
   for (const Ids& prompt : prompts) {

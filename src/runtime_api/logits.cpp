@@ -116,7 +116,7 @@ LogitsReport runtime_write_logits(const LogitsRequest& request, Progress& progre
   LogitsReport report{.model = request.model, .output = request.output};
   report.tensor = request.hidden ? "hidden" : "logits";
   const std::int64_t length = inputs.ids.defined() ? inputs.ids.size(1) : 0;
-  progress.begin(static_cast<std::uint64_t>(inputs.size()));
+  progress.begin(static_cast<std::uint64_t>(inputs.size()), ProgressUnit::rows);
   progress.stage("running");
   const at::NoGradGuard no_grad;
   std::optional<Output> output;

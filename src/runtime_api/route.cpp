@@ -199,7 +199,7 @@ RouteReport runtime_route(const RouteRequest& request, Progress& progress) {
     if (own[t].expert >= 0) continue;
     rows += report.experts.size() * static_cast<std::uint64_t>(subjects[t].examples.size());
   }
-  progress.begin(rows);
+  progress.begin(rows, ProgressUnit::rows);
   for (std::size_t t = 0; t < subjects.size(); ++t) {
     const rt::Subject& subject = subjects[t];
     if (own[t].expert < 0) {

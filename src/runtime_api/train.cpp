@@ -154,15 +154,10 @@ std::vector<TargetInput> inputs_of(const TrainRequest& request, const OpenModel&
 
 // The model's own tensors that are to be trained.
 Named free_parameters(const rt::Model& model, const std::vector<std::string>& freeze) {
-  std::set<const void*> statistics;
-  for (const rt::BatchNorm* norm : model.batch_norms()) {
-    statistics.insert(norm->mean().unsafeGetTensorImpl());
-    statistics.insert(norm->variance().unsafeGetTensorImpl());
-  }
   std::set<std::string> used;
   Named parameters;
   for (const auto& [name, tensor] : model.tensors()) {
-    if (!tensor.is_floating_point() || statistics.contains(tensor.unsafeGetTensorImpl())) continue;
+    if (!tensor.is_floating_point() || model.statistics().contains(name)) continue;
     bool frozen = false;
     for (const std::string& glob : freeze) {
       if (!glob_match(glob, name)) continue;
@@ -218,7 +213,7 @@ class Training {
     OutputFolder folder(request_.output, false);
     rt::Optimizer optimizer(parameters(), optimizer_options());
     fill_loop();
-    progress_.begin(rt::rows_of(subjects_, loop_));
+    progress_.begin(rt::rows_of(subjects_, loop_), ProgressUnit::rows);
     const rt::LoopResult result =
         rt::run_loop(*opened_.model, subjects_, optimizer, loop_, progress_);
     progress_.stage("writing");
@@ -339,13 +334,7 @@ class Training {
       const bool own = model.tensors().contains(optimizer.name(i));
       if (own && optimizer.reached(i)) changed[optimizer.name(i)] = optimizer.value(i);
     }
-    for (const rt::BatchNorm* norm : model.batch_norms()) {
-      for (const auto& [name, tensor] : model.tensors()) {
-        if (tensor.is_same(norm->mean()) || tensor.is_same(norm->variance())) {
-          changed[name] = tensor;
-        }
-      }
-    }
+    for (const std::string& name : model.statistics()) changed[name] = model.tensors().at(name);
     if (opened_.source != nullptr) {
       std::set<std::string> read;
       for (const auto& [name, tensor] : model.tensors()) read.insert(name);

@@ -21,10 +21,7 @@ void set_mode(const Model& model, BatchNorm::Mode mode) {
 // Running statistics are no parameters, but part of what is kept.
 std::vector<at::Tensor> statistics_of(const Model& model) {
   std::vector<at::Tensor> found;
-  for (const BatchNorm* norm : model.batch_norms()) {
-    found.push_back(norm->mean());
-    found.push_back(norm->variance());
-  }
+  for (const std::string& name : model.statistics()) found.push_back(model.tensors().at(name));
   return found;
 }
 

@@ -43,7 +43,7 @@ def driver():
 def show(driver, tmp_path):
     def run(content, width=1280, theme="light"):
         path = tmp_path / "report.html"
-        path.write_text(content if isinstance(content, str) else page(content, "evaluation.html"))
+        path.write_text(content if isinstance(content, str) else page(content, "evaluation"))
         browser.set_screen(driver, width, theme)
         driver.get(path.as_uri())
         assert driver.execute_script("return document.documentElement.dataset.ready") == "yes", (
@@ -153,7 +153,7 @@ def test_the_program_writes_this_page(merganser, tmp_path, show):
     written = report.read_text()
     start = written.index('id="document">') + len('id="document">')
     shown = written[start : written.index("</script>", start)].replace("\\u003c", "<")
-    assert written == page(shown, "evaluation.html")
+    assert written == page(shown, "evaluation")
     assert json.loads(shown)["rows"] == out["rows"] and out["report"] == str(report)
     show(written)
     assert "exists already" in program.run(*command).err

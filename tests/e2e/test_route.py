@@ -241,7 +241,7 @@ def test_the_page_loads_nothing_and_is_the_sources(opened, driver, tmp_path):
     text = path.read_text()
     start = text.index('id="document">') + len('id="document">')
     document = text[start : text.index("</script>", start)].replace("\\u003c", "<")
-    assert text == page(document, "routes.html")
+    assert text == page(document, "routes")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -267,7 +267,7 @@ def test_names_are_text(driver, tmp_path):
                 "layers": [{"name": f"0.{evil}", "block": 0, "role": evil, "experts_per_token": 1}],
                 "information": {"mean": None, "layers": []}}  # fmt: skip
     path = tmp_path / "evil.html"
-    path.write_text(page(document, "routes.html"))
+    path.write_text(page(document, "routes"))
     driver.get(path.as_uri())
     assert driver.execute_script("return document.documentElement.dataset.ready") == "yes"
     assert driver.find_elements("css selector", "img") == []

@@ -20,12 +20,14 @@ def slerp_together(base, other, t, unit=False):
     the directions, and gives the result the linearly interpolated norm.
     """
     base, other = widen(base), widen(other)
-    v0 = np.concatenate([x.ravel() for x in base])
-    v1 = np.concatenate([x.ravel() for x in other])
+    # Wider than f64, whose products of long vectors depend on how BLAS shares them out: to the last
+    # bit, in which results in f64 are compared.
+    v0 = np.concatenate([x.ravel() for x in base]).astype(np.longdouble)
+    v1 = np.concatenate([x.ravel() for x in other]).astype(np.longdouble)
     n0, n1 = np.sqrt(v0 @ v0), np.sqrt(v1 @ v1)
     u0 = v0 / n0 if n0 > ZERO_NORM else v0
     u1 = v1 / n1 if n1 > ZERO_NORM else v1
-    cosine = min(1.0, max(-1.0, float(u0 @ u1)))
+    cosine = np.clip(u0 @ u1, -1, 1)
     if abs(cosine) > ALMOST_PARALLEL:
         a, b = 1 - t, t
     else:
@@ -36,4 +38,5 @@ def slerp_together(base, other, t, unit=False):
         norm = (1 - t) * n0 + t * n1
         a = a * norm / n0 if n0 > ZERO_NORM else a * norm
         b = b * norm / n1 if n1 > ZERO_NORM else b * norm
+    a, b = float(a), float(b)
     return [Answer(a * x + b * y, np.abs(a * x) + np.abs(b * y)) for x, y in zip(base, other)]

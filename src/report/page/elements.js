@@ -35,7 +35,7 @@ function choice(label, options, change) {
     { id, onchange: () => change(Number(select.value)) },
     options.map((option, index) => h("option", { value: index }, option)),
   );
-  return h("p", { class: "choice" }, h("label", { for: id }, label), select);
+  return h("p", { class: "choice" }, h("label", { for: id }, label), " ", select);
 }
 
 // A figure: title, how to read it, the plot (drawn by `draw(width)`, again when the width changes),
