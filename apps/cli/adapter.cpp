@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "merganser/adapter.h"
 #include "merganser/merganser.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace merganser::cli {
@@ -48,12 +49,8 @@ void print(const AdapterReport& report) {
   fmt::print("\n");
 }
 
-struct Shared {
-  bool json = false, quiet = false;
-};
-
 template <class Request>
-void add_shared(CLI::App& command, Request& request, Shared& shared) {
+void add_shared(CLI::App& command, Request& request, Output& output) {
   command
       .add_option("--energy", request.energy,
                   "Share of each change's squared norm to hold, by the lowest rank that does")
@@ -66,21 +63,7 @@ void add_shared(CLI::App& command, Request& request, Shared& shared) {
   command.add_flag("--force", request.force, "Replace an existing output");
   command.add_flag("--sync,!--no-sync", request.sync,
                    "Wait until the output is on the disk (default)");
-  command.add_flag("--json", shared.json, "Report as JSON on standard output");
-  command.add_flag("--quiet", shared.quiet, "No progress, no summary");
-}
-
-template <class Work>
-int carry_out(const Shared& shared, Work work) {
-  Watch watch(!shared.quiet && !shared.json);
-  const AdapterReport report = work(watch);
-  watch.finish();
-  if (shared.json) {
-    fmt::print("{}\n", report.json());
-  } else if (!shared.quiet) {
-    print(report);
-  }
-  return 0;
+  add_output_options(command, output);
 }
 
 }  // namespace
@@ -89,7 +72,7 @@ void add_extract_lora(CLI::App& app, Run& run) {
   struct Options {
     ExtractRequest request;
     std::string budget;
-    Shared shared;
+    Output output;
   };
   CLI::App* command = app.add_subcommand(
       "extract-lora", "Make a LoRA adapter of what fine-tuning changed, by singular values");
@@ -131,13 +114,15 @@ void add_extract_lora(CLI::App& app, Run& run) {
       ->allow_extra_args(false);
   command->add_flag("--skip-undecomposable", request.skip_undecomposable,
                     "Leave out what is no matrix (norms), instead of keeping it whole");
-  add_shared(*command, request, options->shared);
+  add_shared(*command, request, options->output);
   command->callback([options, &run] {
     run = [options] {
       if (!options->budget.empty()) options->request.budget = parse_bytes(options->budget);
-      return carry_out(options->shared, [&](Progress& progress) {
-        return extract_adapter(options->request, progress);
-      });
+      show(
+          options->output,
+          [&](Progress& progress) { return extract_adapter(options->request, progress); },
+          [](const auto& report) { print(report); });
+      return 0;
     };
   });
 }
@@ -147,7 +132,7 @@ void add_merge_lora(CLI::App& app, Run& run) {
     MergeAdaptersRequest request;
     std::vector<std::string> paths;
     std::optional<double> density;
-    Shared shared;
+    Output output;
   };
   CLI::App* command =
       app.add_subcommand("merge-lora", "Merge LoRA adapters of one base into one adapter");
@@ -174,7 +159,7 @@ void add_merge_lora(CLI::App& app, Run& run) {
   command->add_option("--rank", request.rank,
                       "Largest rank; default: the largest of the adapters, of exact what there is");
   command->add_option("--seed", request.seed, "Of random masks")->default_str("0");
-  add_shared(*command, request, options->shared);
+  add_shared(*command, request, options->output);
   command->callback([options, &run] {
     run = [options] {
       MergeAdaptersRequest& wanted = options->request;
@@ -185,8 +170,10 @@ void add_merge_lora(CLI::App& app, Run& run) {
       wanted.output = options->paths.back();
       wanted.adapters.assign(options->paths.begin(), options->paths.end() - 1);
       wanted.density = options->density;
-      return carry_out(options->shared,
-                       [&](Progress& progress) { return merge_adapters(wanted, progress); });
+      show(
+          options->output, [&](Progress& progress) { return merge_adapters(wanted, progress); },
+          [](const auto& report) { print(report); });
+      return 0;
     };
   });
 }

@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "merganser/merganser.h"
+#include "output.h"
 #include "request_options.h"
 #include "terminal.h"
 
@@ -121,7 +122,7 @@ void add_analyze(CLI::App& app, Run& run) {
     AnalysisRequest request;
     std::vector<std::string> paths;
     std::string memory, seed;
-    bool json = false, quiet = false;
+    Output output;
   };
   CLI::App* command = app.add_subcommand(
       "analyze", "Show what fine-tunes changed, where they collide, and what merges would lose");
@@ -158,8 +159,7 @@ void add_analyze(CLI::App& app, Run& run) {
   command->add_option("--report", request.report, "An HTML file to write, which needs no network")
       ->type_name("FILE");
   command->add_flag("--force", request.force, "Replace an existing report");
-  command->add_flag("--json", options->json, "Every number, as JSON on standard output");
-  command->add_flag("--quiet", options->quiet, "No progress, no summary");
+  add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {
       AnalysisRequest& wanted = options->request;
@@ -171,14 +171,9 @@ void add_analyze(CLI::App& app, Run& run) {
         wanted.base = options->paths.front();
         wanted.models.assign(options->paths.begin() + 1, options->paths.end());
       }
-      Watch watch(!options->quiet && !options->json);
-      const AnalysisReport report = analyze(wanted, watch);
-      watch.finish();
-      if (options->json) {
-        fmt::print("{}\n", report.json());
-      } else if (!options->quiet) {
-        print_report(report);
-      }
+      show(
+          options->output, [&](Progress& progress) { return analyze(wanted, progress); },
+          print_report);
       return 0;
     };
   });

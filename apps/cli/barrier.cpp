@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "commands.h"
+#include "output.h"
 #include "runtime_options.h"
 #include "terminal.h"
 
@@ -121,7 +122,7 @@ void print_report(const BarrierReport& report) {
 void add_barrier(CLI::App& app, Run& run) {
   struct Options {
     BarrierRequest request;
-    bool json = false, quiet = false;
+    Output output;
   };
   CLI::App* command = app.add_subcommand(
       "barrier", "Measure the loss on the way from one model to another, or on a plane of three");
@@ -160,18 +161,12 @@ void add_barrier(CLI::App& app, Run& run) {
   command->add_option("--report", request.report, "An HTML file to write, which needs no network")
       ->type_name("FILE");
   command->add_flag("--force", request.force, "Replace an existing plot or report");
-  command->add_flag("--json", options->json, "Everything, as JSON on standard output");
-  command->add_flag("--quiet", options->quiet, "No progress, no summary");
+  add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {
-      Watch watch(!options->quiet && !options->json);
-      const BarrierReport report = barrier(options->request, watch);
-      watch.finish();
-      if (options->json) {
-        fmt::print("{}\n", report.json());
-      } else if (!options->quiet) {
-        print_report(report);
-      }
+      show(
+          options->output, [&](Progress& progress) { return barrier(options->request, progress); },
+          print_report);
       return 0;
     };
   });

@@ -2,6 +2,7 @@
 
 #include "commands.h"
 #include "merganser/merganser.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace merganser::cli {
@@ -43,7 +44,7 @@ void add_diff(CLI::App& app, Run& run) {
     std::string a, b, base;
     unsigned threads = 0;
     std::size_t rows = 40;
-    bool json = false, quiet = false;
+    Output output;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
@@ -56,19 +57,16 @@ void add_diff(CLI::App& app, Run& run) {
       ->default_str("40");
   command->add_option("--threads", options->threads, "Worker threads; 0: one for each core")
       ->default_str("0");
-  command->add_flag("--json", options->json, "As JSON");
-  command->add_flag("--quiet", options->quiet, "Only the exit status");
+  command->add_flag("--json", options->output.json, "As JSON");
+  command->add_flag("--quiet", options->output.quiet, "Only the exit status");
   command->callback([options, &run] {
     run = [options] {
-      Watch watch(!options->quiet && !options->json);
-      const DiffReport report =
-          diff(options->a, options->b, options->base, options->threads, watch);
-      watch.finish();
-      if (options->json) {
-        fmt::print("{}\n", report.json());
-      } else if (!options->quiet) {
-        print_report(report, options->rows);
-      }
+      const auto report = show(
+          options->output,
+          [&](Progress& progress) {
+            return diff(options->a, options->b, options->base, options->threads, progress);
+          },
+          [&](const DiffReport& found) { print_report(found, options->rows); });
       return report.equal() ? 0 : 1;
     };
   });

@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "figures.h"
+#include "output.h"
 #include "runtime_options.h"
 #include "terminal.h"
 
@@ -27,7 +28,7 @@ void print_report(const EvaluateReport& report) {
 void add_evaluate(CLI::App& app, Run& run) {
   struct Options {
     EvaluateRequest request;
-    bool json = false, quiet = false;
+    Output output;
   };
   CLI::App* command =
       app.add_subcommand("evaluate", "Measure models, merges and ensembles on tasks");
@@ -58,18 +59,12 @@ void add_evaluate(CLI::App& app, Run& run) {
   command->add_option("--report", request.report, "An HTML file to write, which needs no network")
       ->type_name("FILE");
   command->add_flag("--force", request.force, "Replace an existing report");
-  command->add_flag("--json", options->json, "Everything, as JSON on standard output");
-  command->add_flag("--quiet", options->quiet, "No progress, no summary");
+  add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {
-      Watch watch(!options->quiet && !options->json);
-      const EvaluateReport report = evaluate(options->request, watch);
-      watch.finish();
-      if (options->json) {
-        fmt::print("{}\n", report.json());
-      } else if (!options->quiet) {
-        print_report(report);
-      }
+      show(
+          options->output, [&](Progress& progress) { return evaluate(options->request, progress); },
+          print_report);
       return 0;
     };
   });

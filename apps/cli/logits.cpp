@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "commands.h"
+#include "output.h"
 #include "runtime_options.h"
 #include "terminal.h"
 
@@ -12,7 +13,7 @@ namespace merganser::cli {
 void add_logits(CLI::App& app, Run& run) {
   struct Options {
     LogitsRequest request;
-    bool json = false, quiet = false;
+    Output output;
   };
   CLI::App* command = app.add_subcommand("logits", "Write what a model puts out for given inputs");
   command->footer("merganser logits model/ --input tokens.safetensors --output logits.safetensors");
@@ -30,19 +31,16 @@ void add_logits(CLI::App& app, Run& run) {
   command->add_flag("--hidden", request.hidden, "The last hidden states, not the logits");
   add_runtime_options(*command, request.runtime);
   command->add_flag("--force", request.force, "Replace an existing output");
-  command->add_flag("--json", options->json, "The report, as JSON on standard output");
-  command->add_flag("--quiet", options->quiet, "No progress, no summary");
+  add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {
-      Watch watch(!options->quiet && !options->json);
-      const LogitsReport report = write_logits(options->request, watch);
-      watch.finish();
-      if (options->json) {
-        fmt::print("{}\n", report.json());
-      } else if (!options->quiet) {
-        fmt::print("{}: {} [{}] in {:.2f} s\n", safe(report.output), report.tensor,
-                   fmt::join(report.shape, ", "), report.seconds);
-      }
+      show(
+          options->output,
+          [&](Progress& progress) { return write_logits(options->request, progress); },
+          [&](const LogitsReport& report) {
+            fmt::print("{}: {} [{}] in {:.2f} s\n", safe(report.output), report.tensor,
+                       fmt::join(report.shape, ", "), report.seconds);
+          });
       return 0;
     };
   });

@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "merganser/merganser.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace merganser::cli {
@@ -12,7 +13,7 @@ namespace {
 struct Options {
   ReplayRequest request;
   std::string memory;
-  bool json = false, quiet = false;
+  Output output;
 };
 
 void print(const ReplayReport& report) {
@@ -68,19 +69,13 @@ void add_replay(CLI::App& app, Run& run) {
   command->add_flag("--force", options->request.force, "Replace an existing output");
   command->add_flag("--sync,!--no-sync", options->request.sync,
                     "Wait until the output is on the disk (default)");
-  command->add_flag("--json", options->json, "Report as JSON on standard output");
-  command->add_flag("--quiet", options->quiet, "No progress, no summary");
+  add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {
       if (!options->memory.empty()) options->request.memory = parse_bytes(options->memory);
-      Watch watch(!options->quiet && !options->json);
-      const ReplayReport report = replay(options->request, watch);
-      watch.finish();
-      if (options->json) {
-        fmt::print("{}\n", report.json());
-      } else if (!options->quiet) {
-        print(report);
-      }
+      const auto report = show(
+          options->output, [&](Progress& progress) { return replay(options->request, progress); },
+          print);
       return report.same() ? 0 : 1;
     };
   });

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "commands.h"
+#include "output.h"
 #include "runtime_options.h"
 #include "terminal.h"
 
@@ -138,7 +139,7 @@ void add_route(CLI::App& app, Run& run) {
   struct Options {
     RouteRequest request;
     std::string by = "role";
-    bool json = false, quiet = false;
+    Output output;
   };
   CLI::App* command =
       app.add_subcommand("route", "Show which experts a mixture's routers choose on tasks");
@@ -168,18 +169,12 @@ void add_route(CLI::App& app, Run& run) {
   command->add_option("--report", request.report, "An HTML file to write, which needs no network")
       ->type_name("FILE");
   command->add_flag("--force", request.force, "Replace an existing report");
-  command->add_flag("--json", options->json, "Everything, as JSON on standard output");
-  command->add_flag("--quiet", options->quiet, "No progress, no summary");
+  add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {
-      Watch watch(!options->quiet && !options->json);
-      const RouteReport report = route(options->request, watch);
-      watch.finish();
-      if (options->json) {
-        fmt::print("{}\n", report.json());
-      } else if (!options->quiet) {
-        print_report(report, options->by);
-      }
+      show(
+          options->output, [&](Progress& progress) { return route(options->request, progress); },
+          [&](const RouteReport& report) { print_report(report, options->by); });
       return 0;
     };
   });

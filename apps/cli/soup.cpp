@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "merganser/merganser.h"
 #include "merganser/tune.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace merganser::cli {
@@ -34,7 +35,8 @@ void add_soup(CLI::App& app, Run& run) {
   struct Options {
     SoupRequest request;
     std::string merged;
-    bool uniform = false, json = false, quiet = false;
+    bool uniform = false;
+    Output output;
   };
   CLI::App* command = app.add_subcommand(
       "soup", "Average fine-tunes of one model: all of them, or those that help on tasks");
@@ -52,31 +54,30 @@ void add_soup(CLI::App& app, Run& run) {
   add_choice_options(*command, request.choice);
   command->add_option("--merge", options->merged, "Merge the soup, too: the output")
       ->type_name("OUT");
-  command->add_flag("--json", options->json, "Everything, as JSON on standard output");
-  command->add_flag("--quiet", options->quiet, "No progress, no summary");
+  add_output_options(*command, options->output);
   command->callback([options, command, &run] {
     run = [options, command] {
       SoupRequest& wanted = options->request;
       wanted.greedy = !options->uniform;
       wanted.choice.command = command_line(*command);
-      Watch watch(!options->quiet && !options->json);
-      const TuneReport report = soup(wanted, watch);
-      if (!options->merged.empty() && !report.interrupted) {
-        Request merging;
-        merging.recipe_file = report.output;
-        merging.output = options->merged;
-        merging.force = wanted.choice.force;
-        merge(merging, watch);
-      }
-      watch.finish();
-      if (options->json) {
-        fmt::print("{}\n", report.json());
-      } else if (!options->quiet) {
-        print_soup(report);
-        if (!options->merged.empty() && !report.interrupted) {
-          fmt::print("merged: {}\n", safe(options->merged));
-        }
-      }
+      const auto report = show(
+          options->output,
+          [&](Progress& progress) {
+            TuneReport made = soup(wanted, progress);
+            if (options->merged.empty() || made.interrupted) return made;
+            Request merging;
+            merging.recipe_file = made.output;
+            merging.output = options->merged;
+            merging.force = wanted.choice.force;
+            merge(merging, progress);
+            return made;
+          },
+          [&](const TuneReport& made) {
+            print_soup(made);
+            if (!options->merged.empty() && !made.interrupted) {
+              fmt::print("merged: {}\n", safe(options->merged));
+            }
+          });
       return choice_status(report);
     };
   });

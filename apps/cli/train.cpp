@@ -7,15 +7,12 @@
 #include <span>
 
 #include "commands.h"
+#include "output.h"
 #include "runtime_options.h"
 #include "terminal.h"
 
 namespace merganser::cli {
 namespace {
-
-struct Shared {
-  bool json = false, quiet = false;
-};
 
 // Of at most ten losses at one end.
 double mean(std::span<const double> losses) {
@@ -70,24 +67,6 @@ void print(const FitHeadReport& report) {
   for (const std::string& note : report.notes) fmt::print("note: {}\n", safe(note));
   fmt::print("{}: {} classes on {} features, fitted on {} rows in {:.1f} s\n", safe(report.output),
              report.classes, report.width, report.rows, report.seconds);
-}
-
-void add_shared(CLI::App& command, Shared& shared) {
-  command.add_flag("--json", shared.json, "Everything, as JSON on standard output");
-  command.add_flag("--quiet", shared.quiet, "No progress, no summary");
-}
-
-template <class Work>
-int carry_out(const Shared& shared, Work work) {
-  Watch watch(!shared.quiet && !shared.json);
-  const auto report = work(watch);
-  watch.finish();
-  if (shared.json) {
-    fmt::print("{}\n", report.json());
-  } else if (!shared.quiet) {
-    print(report);
-  }
-  return 0;
 }
 
 void add_steps(CLI::App& command, TrainRequest& request) {
@@ -163,7 +142,7 @@ void add_tasks(CLI::App& command, TrainRequest& request) {
 void add_train(CLI::App& app, Run& run) {
   struct Options {
     TrainRequest request;
-    Shared shared;
+    Output output;
   };
   CLI::App* command = app.add_subcommand(
       "train", "Fine-tune a model, or a LoRA adapter of it, on one task or several");
@@ -183,11 +162,13 @@ void add_train(CLI::App& app, Run& run) {
   add_choice(*command, request);
   add_runtime_options(*command, request.runtime);
   command->add_flag("--force", request.force, "Replace an existing output");
-  add_shared(*command, options->shared);
+  add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {
-      return carry_out(options->shared,
-                       [&](Progress& progress) { return train(options->request, progress); });
+      show(
+          options->output, [&](Progress& progress) { return train(options->request, progress); },
+          [](const auto& report) { print(report); });
+      return 0;
     };
   });
 }
@@ -195,7 +176,7 @@ void add_train(CLI::App& app, Run& run) {
 void add_fit_head(CLI::App& app, Run& run) {
   struct Options {
     FitHeadRequest request;
-    Shared shared;
+    Output output;
   };
   CLI::App* command =
       app.add_subcommand("fit-head", "Fit a task's linear head on a frozen model, to convergence");
@@ -218,11 +199,13 @@ void add_fit_head(CLI::App& app, Run& run) {
       ->default_str("1e-3,1e-4,1e-5,1e-6");
   add_runtime_options(*command, request.runtime);
   command->add_flag("--force", request.force, "Replace an existing output");
-  add_shared(*command, options->shared);
+  add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {
-      return carry_out(options->shared,
-                       [&](Progress& progress) { return fit_head(options->request, progress); });
+      show(
+          options->output, [&](Progress& progress) { return fit_head(options->request, progress); },
+          [](const auto& report) { print(report); });
+      return 0;
     };
   });
 }

@@ -4,6 +4,7 @@
 
 #include "choice_options.h"
 #include "commands.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace merganser::cli {
@@ -11,7 +12,7 @@ namespace merganser::cli {
 void add_tune(CLI::App& app, Run& run) {
   struct Options {
     TuneRequest request;
-    bool json = false, quiet = false;
+    Output output;
   };
   CLI::App* command = app.add_subcommand(
       "tune", "Choose a recipe's parameters by what its merge is worth on tasks");
@@ -53,20 +54,16 @@ void add_tune(CLI::App& app, Run& run) {
                    "The best of them on a task is 1 of its gains, if not the recipe's models")
       ->type_name("PATH");
   add_choice_options(*command, request.choice);
-  command->add_flag("--json", options->json, "Everything, as JSON on standard output");
-  command->add_flag("--quiet", options->quiet, "No progress, no summary");
+  add_output_options(*command, options->output);
   command->callback([options, command, &run] {
     run = [options, command] {
       options->request.choice.command = command_line(*command);
-      Watch watch(!options->quiet && !options->json);
-      const TuneReport report = tune(options->request, watch);
-      watch.finish();
-      if (options->json) {
-        fmt::print("{}\n", report.json());
-      } else if (!options->quiet) {
-        print_choice(report, report.parameters,
-                     [](const TuneReport::Candidate& candidate) { return candidate.values; });
-      }
+      const auto report = show(
+          options->output, [&](Progress& progress) { return tune(options->request, progress); },
+          [&](const TuneReport& found) {
+            print_choice(found, found.parameters,
+                         [](const TuneReport::Candidate& candidate) { return candidate.values; });
+          });
       return choice_status(report);
     };
   });

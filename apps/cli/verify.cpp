@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "merganser/merganser.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace merganser::cli {
@@ -11,7 +12,7 @@ namespace {
 
 struct Options {
   VerifyRequest request;
-  bool json = false, quiet = false;
+  Output output;
 };
 
 void print(const VerifyReport& report) {
@@ -49,18 +50,12 @@ void add_verify(CLI::App& app, Run& run) {
   command->add_option("--threads", options->request.threads, "Threads; 0: one for each core")
       ->default_str("0")
       ->check(CLI::Range(0, 1024));
-  command->add_flag("--json", options->json, "Report as JSON on standard output");
-  command->add_flag("--quiet", options->quiet, "No progress, no summary");
+  add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {
-      Watch watch(!options->quiet && !options->json);
-      const VerifyReport report = verify(options->request, watch);
-      watch.finish();
-      if (options->json) {
-        fmt::print("{}\n", report.json());
-      } else if (!options->quiet) {
-        print(report);
-      }
+      const auto report = show(
+          options->output, [&](Progress& progress) { return verify(options->request, progress); },
+          print);
       return report.whole() ? 0 : 1;
     };
   });

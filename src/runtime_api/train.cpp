@@ -212,6 +212,7 @@ class Training {
                  request_.force);
     OutputFolder folder(request_.output, false);
     rt::Optimizer optimizer(parameters(), optimizer_options());
+    keep_stored_digits(optimizer);
     fill_loop();
     progress_.begin(rt::rows_of(subjects_, loop_), ProgressUnit::rows);
     const rt::LoopResult result =
@@ -253,6 +254,20 @@ class Training {
     if (chosen.empty()) throw misuse("everything is frozen: there is nothing to train");
     report_.trained = count(chosen);
     return chosen;
+  }
+
+  // A model that computes in bf16 or f16 is stepped from the base as it is stored, not as rounded.
+  void keep_stored_digits(rt::Optimizer& optimizer) const {
+    const rt::Model& model = *opened_.model;
+    rt::Placement wide = model.placement();
+    if (opened_.source == nullptr || wide.dtype == at::kFloat || wide.dtype == at::kDouble) return;
+    wide.dtype = at::kFloat;
+    rt::Weights stored(*opened_.source, wide);
+    for (std::size_t i = 0; i < optimizer.size(); ++i) {
+      const auto found = model.tensors().find(optimizer.name(i));
+      if (found == model.tensors().end()) continue;
+      optimizer.set_value(i, stored.tensor(found->first, found->second.sizes().vec(), {}));
+    }
   }
 
   rt::OptimizerOptions optimizer_options() const {

@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <array>
+#include <utility>
 
 namespace merganser::rt {
 
@@ -24,6 +25,10 @@ Optimizer::Optimizer(std::vector<std::pair<std::string, at::Tensor>> parameters,
     entry.live.requires_grad_(true);
     entries_.push_back(std::move(entry));
   }
+}
+
+void Optimizer::set_value(std::size_t index, at::Tensor values) {
+  entries_[index].value = std::move(values);
 }
 
 double Optimizer::step(double rate) {

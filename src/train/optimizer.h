@@ -27,6 +27,10 @@ class Optimizer {
   Optimizer(std::vector<std::pair<std::string, at::Tensor>> parameters,
             const OptimizerOptions& options);
 
+  // A narrow parameter's values before they were rounded to its type, f32 of its shape: what hardly
+  // moves keeps the digits that it came with.
+  void set_value(std::size_t index, at::Tensor values);
+
   // One step at this rate; the gradients are used up. Parameters without a gradient stay as they
   // are. Returns the norm of all gradients together before clipping; 0 without clipping.
   double step(double rate);

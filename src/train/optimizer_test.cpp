@@ -74,6 +74,15 @@ TEST(Optimizer, NarrowParametersAreSteppedInF32) {
   EXPECT_THAT(w.item<double>(), DoubleNear(0.99, 4e-3));
 }
 
+TEST(Optimizer, NarrowParametersKeepTheDigitsTheyCameWith) {
+  const at::Tensor w = at::full({1}, 1.001, at::kBFloat16);  // there 1
+  Optimizer optimizer({{"w", w}}, {.kind = OptimizerOptions::Kind::sgd, .momentum = 0});
+  optimizer.set_value(0, at::full({1}, 1.001, at::kFloat));
+  w.mutable_grad() = at::ones({1}, at::kBFloat16);
+  optimizer.step(1e-5);
+  EXPECT_THAT(optimizer.value(0).item<double>(), DoubleNear(1.00099, 1e-6));
+}
+
 TEST(Optimizer, RestoresWhatWasSaved) {
   const at::Tensor w = numbers({1, 2});
   Optimizer optimizer({{"w", w}}, {});

@@ -1,0 +1,34 @@
+// What most commands share in what they put out: a bar and words for people, JSON for programs, or
+// nothing.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "terminal.h"
+
+namespace merganser::cli {
+
+struct Output {
+  bool json = false, quiet = false;
+};
+
+// --json and --quiet.
+void add_output_options(CLI::App& command, Output& output);
+
+// The report of `work`, a function of a Progress, after it was shown: as JSON, or by `print`.
+template <typename Work, typename Print>
+auto show(const Output& output, Work work, Print print) {
+  Watch watch(!output.quiet && !output.json);
+  auto report = work(watch);
+  watch.finish();
+  if (output.json) {
+    fmt::print("{}\n", report.json());
+  } else if (!output.quiet) {
+    print(report);
+  }
+  return report;
+}
+
+}  // namespace merganser::cli
