@@ -5,7 +5,7 @@
 
 namespace merganser {
 
-std::vector<std::size_t> spread_budget(std::span<const Spectrum> modules, std::uint64_t budget) {
+std::vector<std::size_t> spread_budget(std::span<const ModuleSpectrum> modules, std::uint64_t budget) {
   std::vector<std::size_t> ranks(modules.size(), 0);
   using Offer = std::pair<double, std::size_t>;  // of a module's next term
   const auto worse = [](const Offer& a, const Offer& b) {
@@ -13,7 +13,7 @@ std::vector<std::size_t> spread_budget(std::span<const Spectrum> modules, std::u
   };
   std::priority_queue<Offer, std::vector<Offer>, decltype(worse)> offers(worse);
   const auto offer = [&](std::size_t i) {
-    const Spectrum& module = modules[i];
+    const ModuleSpectrum& module = modules[i];
     if (ranks[i] == module.s.size()) return;
     const double s = module.s[ranks[i]];
     offers.emplace(module.weight * s * s / static_cast<double>(module.cost), i);

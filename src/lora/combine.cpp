@@ -16,8 +16,6 @@ namespace merganser {
 namespace {
 
 using Form = CombineMethod::Form;
-constexpr const char* kPrefix = "base_model.model.";
-
 std::string place_of(const Adapter& adapter) { return adapter.weights().files().front().string(); }
 
 // What factors of this type cannot hold beside the largest: less than its rounding.
@@ -171,7 +169,7 @@ class Combiner {
       const double weighted = options_.weights[i] * places[i]->scale;
       for (std::size_t k = 0; k < sum.size(); ++k) sum[k] += weighted * bias[k];
     }
-    add_values({kPrefix + module.name + ".lora_B.bias", module.dtype, {module.out}}, sum);
+    add_values({kPeftPrefix + module.name + ".lora_B.bias", module.dtype, {module.out}}, sum);
   }
 
   void add_values(TensorInfo tensor, const std::vector<double>& values) {
@@ -249,7 +247,7 @@ class Combiner {
     const bool wrapped = std::ranges::any_of(store_.entries(), [&](const TermStore::Entry& entry) {
       return entry.module.name == module;
     });
-    return kPrefix + (wrapped ? module + ".base_layer" + name.substr(dot) : name);
+    return kPeftPrefix + (wrapped ? module + ".base_layer" + name.substr(dot) : name);
   }
 
   const std::vector<Adapter>& adapters_;

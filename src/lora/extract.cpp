@@ -14,8 +14,6 @@ namespace merganser {
 namespace {
 
 constexpr std::size_t kChunk = std::size_t{4} << 20;  // bytes compared at once
-constexpr const char* kPrefix = "base_model.model.";
-
 void stop_if_asked(const Progress& progress) {
   if (progress.stopped()) throw Error(ErrorKind::interrupted, "interrupted");
 }
@@ -134,7 +132,7 @@ class Extraction {
 
   void add_whole(const std::string& name, std::size_t tensor) {
     TensorInfo info = tuned_.headers()[tensor];
-    info.name = kPrefix + name;
+    info.name = kPeftPrefix + name;
     result_.whole.push_back({std::move(info), [source = &tuned_, tensor](std::uint64_t begin,
                                                                          std::span<std::byte> out) {
                                source->read(tensor, begin, out);
@@ -218,7 +216,7 @@ class Extraction {
     store_.choose(options_.rule);
     auto& entries = store_.entries();
     if (options_.budget > 0) {
-      std::vector<Spectrum> spectra;
+      std::vector<ModuleSpectrum> spectra;
       for (const auto& entry : entries) {
         spectra.push_back({std::span(entry.s).first(entry.rank), entry.module.term_bytes()});
       }

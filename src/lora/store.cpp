@@ -8,8 +8,6 @@
 namespace merganser {
 namespace {
 
-constexpr const char* kPrefix = "base_model.model.";
-
 std::vector<std::byte> narrowed(const Matrix<double>& matrix, DType dtype) {
   const std::size_t count = matrix.rows() * matrix.cols();
   std::vector<std::byte> bytes(count * size_of(dtype));
@@ -23,14 +21,14 @@ TensorInfo LoraModule::a(std::uint64_t rank) const {
   const bool embedding = kind == AdapterModule::Kind::embedding;
   Shape shape = in;
   shape.insert(shape.begin(), rank);
-  return {kPrefix + name + (embedding ? ".lora_embedding_A" : ".lora_A.weight"), dtype, shape};
+  return {kPeftPrefix + name + (embedding ? ".lora_embedding_A" : ".lora_A.weight"), dtype, shape};
 }
 
 TensorInfo LoraModule::b(std::uint64_t rank) const {
   const bool embedding = kind == AdapterModule::Kind::embedding;
   Shape shape = {out, rank};
   shape.resize(in.size() + 1, 1);
-  return {kPrefix + name + (embedding ? ".lora_embedding_B" : ".lora_B.weight"), dtype, shape};
+  return {kPeftPrefix + name + (embedding ? ".lora_embedding_B" : ".lora_B.weight"), dtype, shape};
 }
 
 TermStore::Entry& TermStore::add(LoraModule module, const Terms& terms) {

@@ -14,6 +14,8 @@
 
 namespace merganser {
 
+inline constexpr const char* kPeftPrefix = "base_model.model.";  // of the tensors' names
+
 // One module of the output, as PEFT stores it: A [r, in...], B [out, r, 1...], with m = out and n
 // the product of `in` (of an embedding: vocab as `in`, dim as `out`).
 struct LoraModule {

@@ -99,7 +99,7 @@ class Builder : public YAML::EventHandler {
   }
 
   [[noreturn]] void unknown_tag(Mark mark, const std::string& tag) const {
-    fail(file_, mark, fmt::format("the YAML tag {} has no meaning in a recipe", quoted(tag)),
+    fail(file_, mark, fmt::format("the YAML tag {} has no meaning in a recipe", yaml::quoted(tag)),
          "leave it out");
   }
 
@@ -174,7 +174,7 @@ class Builder : public YAML::EventHandler {
     const auto [first, fresh] = frame.seen.emplace(key.text, key.mark);
     if (!fresh) {
       fail(file_, key.mark,
-           fmt::format("key {} stands twice in one mapping, first on line {}", quoted(key.text),
+           fmt::format("key {} stands twice in one mapping, first on line {}", yaml::quoted(key.text),
                        first->second.line),
            "keep one of them");
     }

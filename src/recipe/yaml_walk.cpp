@@ -33,7 +33,7 @@ std::string describe(const Node& node) {
     case Node::Kind::null:
       return "nothing";
     case Node::Kind::scalar:
-      return quoted(node.text);
+      return yaml::quoted(node.text);
     case Node::Kind::sequence:
       return "a list";
     case Node::Kind::mapping:
@@ -53,7 +53,7 @@ Map::Map(const Node& node, std::string_view what, std::initializer_list<std::str
   for (const Entry& entry : node.entries) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
     const std::vector<std::string> names(known.begin(), known.end());
-    fail(file, entry.mark, fmt::format("unknown key {} in {}", quoted(entry.key), what),
+    fail(file, entry.mark, fmt::format("unknown key {} in {}", yaml::quoted(entry.key), what),
          suggestion(entry.key, names));
   }
 }

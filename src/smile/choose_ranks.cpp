@@ -19,12 +19,12 @@ std::size_t rank_by_energy(const Expert& expert, double share) {
 }
 
 void spread(SmileModules& modules, const Experts& experts) {
-  std::vector<Spectrum> spectra;
+  std::vector<ModuleSpectrum> spectra;
   for (std::size_t m = 0; m < modules.modules.size(); ++m) {
     for (std::size_t e = 0; e < experts.of_module[m].size(); ++e) {
       const Expert& expert = experts.of_module[m][e];
-      Spectrum spectrum{std::span(expert.s).first(expert.rank),
-                        triple_parameters(modules.modules[m])};
+      ModuleSpectrum spectrum{std::span(expert.s).first(expert.rank),
+                              triple_parameters(modules.modules[m])};
       if (modules.relative && experts.weights[e] > 0) spectrum.weight = 1 / experts.weights[e];
       spectra.push_back(spectrum);
     }
