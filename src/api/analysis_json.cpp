@@ -2,34 +2,18 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <variant>
 
 #include "analyze/median_rank.h"
+#include "api/json_numbers.h"
 #include "api/report_text.h"
 #include "base/json.h"
 #include "merganser/merganser.h"
 
 namespace merganser {
 namespace {
-
-// JSON has no infinity.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }
-
-Json numbers(const std::vector<double>& values) {
-  Json list = Json::array();
-  for (const double value : values) list.push_back(number(value));
-  return list;
-}
-
-Json numbers(const std::vector<std::optional<double>>& values) {
-  Json list = Json::array();
-  for (const auto& value : values) list.push_back(number(value));
-  return list;
-}
 
 Json losses_json(const Aggregate& group) {
   Json list = Json::array();

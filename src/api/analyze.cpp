@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "merganser/merganser.h"
 #include "methods/registry.h"
-#include "report/analysis_page.h"
+#include "report/report_page.h"
 
 namespace merganser {
 namespace {
@@ -151,7 +151,7 @@ AnalysisReport analyze(const AnalysisRequest& request, Progress& progress) {
   for (const Advice& one : advice) report.advice.push_back({one.topic, one.level, one.text});
   report.document = analysis_document(analysis, advice);
   if (!request.report.empty()) {
-    install_text(request.report, analysis_page(report.document), request.force);
+    install_text(request.report, report_page(ReportPage::analysis, report.document), request.force);
     report.report = request.report;
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

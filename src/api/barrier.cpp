@@ -1,28 +1,19 @@
 #include "merganser/barrier.h"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "api/barrier_charts.h"
+#include "api/json_numbers.h"
 #include "api/report_file.h"
 #include "api/report_text.h"
 #include "api/runtime_library.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "report/barrier_page.h"
+#include "report/report_page.h"
 
 namespace merganser {
 namespace {
-
-// JSON has no infinities.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-Json numbers(const std::vector<double>& values) {
-  Json list = Json::array();
-  for (const double value : values) list.push_back(number(value));
-  return list;
-}
 
 Json peak(double height, double lambda) {
   return {{"barrier", number(std::max(0.0, height))},
@@ -95,7 +86,7 @@ BarrierReport barrier(const BarrierRequest& request, Progress& progress) {
     report.svg = request.svg;
   }
   if (!request.report.empty()) {
-    install_text(request.report, barrier_page(report.json()), request.force);
+    install_text(request.report, report_page(ReportPage::barrier, report.json()), request.force);
     report.report = request.report;
   }
   return report;

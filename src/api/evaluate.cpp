@@ -1,8 +1,8 @@
 #include "merganser/evaluate.h"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "api/json_numbers.h"
 #include "api/report_text.h"
 #include "api/runtime_library.h"
 #include "base/json.h"
@@ -12,8 +12,6 @@ namespace merganser {
 namespace {
 
 constexpr int kSchema = 1;  // of the document
-
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json to_json(const EvaluateReport::Figure& figure) {
   Json json = {{"value", number(figure.value)},

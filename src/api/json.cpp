@@ -1,16 +1,13 @@
 // The reports as JSON documents.
-#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "api/json_numbers.h"
 #include "api/report_text.h"
 #include "base/json.h"
 #include "merganser/merganser.h"
 
 namespace merganser {
 namespace {
-
-// JSON has no infinity.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json to_json(const TensorReport& tensor) {
   Json inputs = Json::array();

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "merganser/merganser.h"
-#include "report/routes_page.h"
+#include "report/report_page.h"
 
 namespace merganser {
 namespace {
@@ -80,7 +80,8 @@ RouteReport route(const RouteRequest& request, Progress& progress) {
   check_report_file(request.report, request.force);
   RouteReport report = runtime().route(request, progress);
   if (!request.report.empty()) {
-    install_text(request.report, routes_page(report_text(document(report))), request.force);
+    install_text(request.report, report_page(ReportPage::routes, report_text(document(report))),
+                 request.force);
     report.report = request.report;
   }
   return report;

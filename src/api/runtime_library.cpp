@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "api/runtime_interface.h"
 #include "base/error.h"
-#include "merganser/merganser.h"
 
 namespace merganser {
 namespace {
@@ -78,12 +78,11 @@ const RuntimeTable& open() {
     }
     using Entry = decltype(&merganser_runtime);
     const auto entry = reinterpret_cast<Entry>(dlsym(library, "merganser_runtime"));
-    const RuntimeTable* table =
-        entry == nullptr ? nullptr : entry(version().c_str(), sizeof(RuntimeTable));
+    const RuntimeTable* table = entry == nullptr ? nullptr : entry(kRuntimeInterface);
     if (table == nullptr) {
-      throw Error(ErrorKind::mismatch, "the runtime library is not of this program's version")
+      throw Error(ErrorKind::mismatch, "the runtime library is not of this program's build")
           .in_file(place)
-          .hint("install both from one build");
+          .hint("install both from one build, or build both (`make runtime`)");
     }
     return *table;
   }

@@ -1,8 +1,6 @@
 // What libmerganser_runtime offers the core: one table of functions, its only symbol.
 #pragma once
 
-#include <cstddef>
-
 #include "merganser/barrier.h"
 #include "merganser/evaluate.h"
 #include "merganser/generate.h"
@@ -28,7 +26,7 @@ struct RuntimeTable {
 }  // namespace merganser
 
 extern "C" {
-// The table of a library that was built with the core of that version and the same functions, or
-// null: the types that they share may differ between versions.
-const merganser::RuntimeTable* merganser_runtime(const char* version, std::size_t table_bytes);
+// The table of a library that was built with this very interface (kRuntimeInterface: the version and
+// a hash of the headers of the types that they share), or null.
+const merganser::RuntimeTable* merganser_runtime(const char* interface);
 }

@@ -1,22 +1,14 @@
 #include "merganser/tune.h"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "api/json_numbers.h"
 #include "api/report_text.h"
 #include "api/runtime_library.h"
 #include "base/json.h"
 
 namespace merganser {
 namespace {
-
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-Json numbers(const std::vector<double>& values) {
-  Json json = Json::array();
-  for (const double value : values) json.push_back(number(value));
-  return json;
-}
 
 Json to_json(const TuneReport::Candidate& candidate) {
   Json json = {{"values", candidate.values}, {"accepted", candidate.accepted}};
@@ -26,7 +18,7 @@ Json to_json(const TuneReport::Candidate& candidate) {
   }
   json["metrics"] = numbers(candidate.metrics);
   if (!candidate.gains.empty()) json["gains"] = numbers(candidate.gains);
-  json["objective"] = candidate.objective ? number(*candidate.objective) : Json(nullptr);
+  json["objective"] = number(candidate.objective);
   return json;
 }
 

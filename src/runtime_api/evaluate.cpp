@@ -13,7 +13,7 @@
 #include "evaluate/oracle.h"
 #include "evaluate/scores.h"
 #include "evaluate/subject.h"
-#include "report/evaluation_page.h"
+#include "report/report_page.h"
 #include "runtime_api/functions.h"
 #include "runtime_api/measured.h"
 #include "runtime_api/open_model.h"
@@ -160,7 +160,7 @@ EvaluateReport runtime_evaluate(const EvaluateRequest& request, Progress& progre
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (!request.report.empty()) {
     report.report = request.report;
-    install_text(request.report, evaluation_page(report.json()), request.force);
+    install_text(request.report, report_page(ReportPage::evaluation, report.json()), request.force);
   }
   return report;
 }

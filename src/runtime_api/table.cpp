@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/runtime_interface.h"
 #include "api/runtime_table.h"
 #include "base/error.h"
 #include "runtime_api/functions.h"
@@ -45,8 +46,6 @@ const RuntimeTable kTable = {
 }  // namespace merganser
 
 extern "C" __attribute__((visibility("default"))) const merganser::RuntimeTable* merganser_runtime(
-    const char* version, std::size_t table_bytes) {
-  if (std::string_view(version) != MERGANSER_VERSION) return nullptr;
-  if (table_bytes != sizeof(merganser::RuntimeTable)) return nullptr;
-  return &merganser::kTable;
+    const char* interface) {
+  return interface == std::string_view(merganser::kRuntimeInterface) ? &merganser::kTable : nullptr;
 }

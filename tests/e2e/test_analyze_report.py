@@ -10,7 +10,7 @@ import pytest
 
 from reference.analysis import analyse
 from support import analysis_documents, browser, program
-from support.analysis_page import page
+from support.report_page import page
 
 Keys = pytest.importorskip("selenium.webdriver", reason="no selenium: run tests/setup_venv.sh").Keys
 LARGE = analysis_documents.large()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from support import browser, checkpoint, program, safetensors_file
-from support.analysis_page import page
+from support.report_page import page
 from support.runtime import need_runtime
 
 

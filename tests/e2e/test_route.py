@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from support import browser, program, safetensors_file
-from support.analysis_page import page
+from support.report_page import page
 from support.recipe import models, write_recipe
 from support.runtime import need_runtime
 

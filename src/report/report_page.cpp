@@ -1,4 +1,4 @@
-#include "report/page_text.h"
+#include "report/report_page.h"
 
 #include <fmt/format.h>
 
@@ -36,7 +36,23 @@ std::string_view part(std::string_view name) {
   throw std::logic_error(fmt::format("the report's page names '{}', which is no part of it", name));
 }
 
-// The value of a key in the lines of a .page file; nothing where it has none.
+// What is a page's own: a line of "key: value" each; `scripts`: the files that it has beside those
+// of all pages.
+std::string_view page_lines(ReportPage page) {
+  switch (page) {
+    case ReportPage::analysis:
+      return part("analysis.page");
+    case ReportPage::barrier:
+      return part("barrier.page");
+    case ReportPage::evaluation:
+      return part("evaluation.page");
+    case ReportPage::routes:
+      return part("routes.page");
+  }
+  throw std::logic_error("a report has no such page");
+}
+
+// The value of a key in such lines; nothing where they have none.
 std::optional<std::string_view> value(std::string_view lines, std::string_view key) {
   while (!lines.empty()) {
     const std::string_view line = lines.substr(0, lines.find('\n'));
@@ -59,8 +75,8 @@ std::string joined_parts(std::string_view names) {
 
 }  // namespace
 
-std::string page_text(std::string_view name, std::string_view json) {
-  const std::string_view page = part(std::string(name) + ".page");
+std::string report_page(ReportPage page, std::string_view json) {
+  const std::string_view lines = page_lines(page);
   std::string_view rest = part("page.html");
   std::string out;
   while (true) {
@@ -71,7 +87,7 @@ std::string page_text(std::string_view name, std::string_view json) {
     const std::string_view inner = rest.substr(begin + open.size(), end - begin - open.size());
     if (inner == "document") {
       out += escaped(json);
-    } else if (const auto own = value(page, inner)) {
+    } else if (const auto own = value(lines, inner)) {
       out += inner == "scripts" ? joined_parts(*own) : std::string(*own);
     } else {
       out += part(inner);
