@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -15,10 +16,24 @@ at::Tensor targets_of(const Examples& examples, const at::Tensor& rows, at::Devi
   return examples.ids.index_select(0, rows).narrow(1, 1, examples.ids.size(1) - 1).to(device);
 }
 
-// Log probabilities of the targets, f32 [B, T].
+// Log probabilities of the targets, f32 [B, T]. What is computed beside the logits, which are large
+// already where the vocabulary is, is computed for so few tokens at a time that it stays in the
+// processor's cache.
 at::Tensor target_log_probabilities(const at::Tensor& logits, const at::Tensor& targets) {
-  const at::Tensor wide = logits.to(at::kFloat);
-  return wide.gather(-1, targets.unsqueeze(-1)).squeeze(-1) - wide.logsumexp({-1});
+  constexpr std::int64_t kElements = 1 << 18;
+  const at::Tensor tokens = logits.flatten(0, 1);
+  const at::Tensor wanted = targets.reshape({-1, 1});
+  const std::int64_t count = tokens.size(0);
+  const std::int64_t step =
+      logits.is_cpu() ? std::max<std::int64_t>(1, kElements / tokens.size(1)) : count;
+  at::Tensor found = at::empty({count}, logits.options().dtype(at::kFloat));
+  for (std::int64_t first = 0; first < count; first += step) {
+    const std::int64_t some = std::min(step, count - first);
+    const at::Tensor wide = tokens.narrow(0, first, some).to(at::kFloat);
+    found.narrow(0, first, some)
+        .copy_(wide.gather(1, wanted.narrow(0, first, some)).squeeze(1) - wide.logsumexp({1}));
+  }
+  return found.view(targets.sizes());
 }
 
 void check_labels(const Examples& examples, std::int64_t classes, const Task& task) {
