@@ -46,7 +46,7 @@ check:  ## formatting and layering only
 
 check-all: test  ## test, and Clang, more sanitizers, fuzz corpora, the slow comparisons
 	@scripts/setup.sh all
-	@for preset in clang tsan; do \
+	@for preset in clang ubsan tsan; do \
 	  scripts/build.sh $$preset && scripts/run_ctest.sh $$preset || exit 1; \
 	done
 	@scripts/build.sh fuzz

@@ -7,7 +7,13 @@
 #
 #   add_layer(NAME DEPENDS base kernels LIBRARIES yaml-cpp::yaml-cpp)
 #
-# TEST_SHARDS n: slow tests, run as n programs side by side.
+# TEST_SHARDS n: slow tests, optimised, and run as n programs side by side.
+# TOGETHER: its files are compiled several at once, as their headers take longer than they do. What
+# they define for themselves has to have different names, then.
+# COMPUTES: it has loops over elements, which are optimised even where sanitizers look on; of other
+# layers those builds are made in half the time without.
+include(${CMAKE_CURRENT_LIST_DIR}/precompiled.cmake)
+
 add_library(merganser_options INTERFACE)
 # Contraction of a*b+c into one rounding depends on the instruction set; off, so that every machine
 # computes the same bytes (docs/numerics.md).
@@ -18,6 +24,9 @@ target_include_directories(merganser_options INTERFACE
 if(MERGANSER_SANITIZE)
   target_compile_options(merganser_options INTERFACE
     -fsanitize=${MERGANSER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  if(MERGANSER_SANITIZE_NOT)
+    target_compile_options(merganser_options INTERFACE -fno-sanitize=${MERGANSER_SANITIZE_NOT})
+  endif()
   target_link_options(merganser_options INTERFACE -fsanitize=${MERGANSER_SANITIZE})
 endif()
 if(MERGANSER_FUZZ)
@@ -32,7 +41,7 @@ if(MERGANSER_SANITIZE)
 endif()
 
 function(add_layer name)
-  cmake_parse_arguments(LAYER "" "TEST_SHARDS" "DEPENDS;LIBRARIES;SUBFOLDERS" ${ARGN})
+  cmake_parse_arguments(LAYER "TOGETHER;COMPUTES" "TEST_SHARDS" "DEPENDS;LIBRARIES;SUBFOLDERS" ${ARGN})
   set(patterns ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(subfolder IN LISTS LAYER_SUBFOLDERS)
     list(APPEND patterns ${CMAKE_CURRENT_SOURCE_DIR}/${subfolder}/*.cpp)
@@ -44,6 +53,10 @@ function(add_layer name)
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
   list(TRANSFORM LAYER_DEPENDS PREPEND merganser_)
+  set(kind "")
+  if(merganser_torch IN_LIST LAYER_LIBRARIES)
+    set(kind torch_)
+  endif()
 
   if(sources)
     add_library(merganser_${name} STATIC ${sources})
@@ -51,6 +64,16 @@ function(add_layer name)
     set_target_properties(merganser_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_link_libraries(merganser_${name}
       PUBLIC merganser_options ${LAYER_DEPENDS} ${LAYER_LIBRARIES})
+    set(optimised "")
+    if(MERGANSER_SANITIZE AND LAYER_COMPUTES)
+      set(optimised computing_)
+    elseif(MERGANSER_SANITIZE)
+      target_compile_options(merganser_${name} PRIVATE ${merganser_light})
+    endif()
+    use_precompiled(merganser_${name} ${kind}${optimised}layer)
+    if(LAYER_TOGETHER)
+      compile_together(merganser_${name})
+    endif()
   else()
     add_library(merganser_${name} INTERFACE)
     target_link_libraries(merganser_${name}
@@ -64,9 +87,15 @@ function(add_layer name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE
       merganser_${name} ${below} GTest::gmock GTest::gtest_main)
-    target_compile_options(${name}_test PRIVATE ${merganser_light})
+    set(speed "")
+    if(LAYER_TEST_SHARDS)
+      set(speed slow_)
+    else()
+      target_compile_options(${name}_test PRIVATE ${merganser_light})
+    endif()
     target_compile_definitions(${name}_test PRIVATE
       MERGANSER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    use_precompiled(${name}_test ${kind}${speed}test)
     set_target_properties(${name}_test PROPERTIES
       RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
     if(LAYER_TEST_SHARDS)

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kShown = 8;  // modules
 
-std::string percent(const std::optional<double>& share) {
+std::string share_text(const std::optional<double>& share) {
   return share ? fmt::format("{:.2f} %", 100 * *share) : "";
 }
 
@@ -25,7 +25,7 @@ void print(const AdapterReport& report) {
   Table table({"module", "shape", "rank", "left out"}, {2, 3});
   for (const auto& row : rows) {
     table.add({safe(row.name), shape_text({row.out, row.in}), std::to_string(row.rank),
-               percent(row.residual)});
+               share_text(row.residual)});
   }
   fmt::print("{}", table.text());
   if (report.modules.size() > rows.size()) {
@@ -44,7 +44,7 @@ void print(const AdapterReport& report) {
              report.modules.size(), report.r, count_text(report.parameters),
              bytes_text(report.bytes_written), report.seconds);
   if (report.residual) {
-    fmt::print("; {} of the change is left out", percent(report.residual));
+    fmt::print("; {} of the change is left out", share_text(report.residual));
   }
   fmt::print("\n");
 }

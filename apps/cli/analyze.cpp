@@ -173,7 +173,7 @@ void add_analyze(CLI::App& app, Run& run) {
       }
       show(
           options->output, [&](Progress& progress) { return analyze(wanted, progress); },
-          print_report);
+          [](const auto& report) { print_report(report); });
       return 0;
     };
   });

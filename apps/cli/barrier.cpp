@@ -166,7 +166,7 @@ void add_barrier(CLI::App& app, Run& run) {
     run = [options] {
       show(
           options->output, [&](Progress& progress) { return barrier(options->request, progress); },
-          print_report);
+          [](const auto& report) { print_report(report); });
       return 0;
     };
   });

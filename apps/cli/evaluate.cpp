@@ -64,7 +64,7 @@ void add_evaluate(CLI::App& app, Run& run) {
     run = [options] {
       show(
           options->output, [&](Progress& progress) { return evaluate(options->request, progress); },
-          print_report);
+          [](const auto& report) { print_report(report); });
       return 0;
     };
   });

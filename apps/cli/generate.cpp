@@ -63,7 +63,7 @@ void add_generate(CLI::App& app, Run& run) {
   command->callback([options, &run] {
     run = [options] {
       if (!options->seed.empty()) options->request.seed = parse_seed(options->seed);
-      Watch watch(!options->quiet && !options->json);
+      Watch watch(!options->quiet);
       const GenerateReport report = generate(options->request, watch);
       watch.finish();
       if (options->json) {

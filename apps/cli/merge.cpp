@@ -26,7 +26,7 @@ void add_merge(CLI::App& app, Run& run) {
   command->callback([options, &run] {
     run = [options] {
       const Request& wanted = options->finish(true);
-      Watch watch(!options->quiet && !options->json);
+      Watch watch(!options->quiet);
       const MergeReport report = merge(wanted, watch);
       watch.finish();
       for (const std::string& warning : report.warnings) {

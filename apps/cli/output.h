@@ -20,7 +20,7 @@ void add_output_options(CLI::App& command, Output& output);
 // The report of `work`, a function of a Progress, after it was shown: as JSON, or by `print`.
 template <typename Work, typename Print>
 auto show(const Output& output, Work work, Print print) {
-  Watch watch(!output.quiet && !output.json);
+  Watch watch(!output.quiet);  // on stderr, where JSON does not go
   auto report = work(watch);
   watch.finish();
   if (output.json) {

@@ -105,12 +105,14 @@ struct Watch::State {
 
   std::string line() {
     std::string what;
+    std::chrono::steady_clock::time_point since;
     {
       std::lock_guard lock(mutex);
       what = stage;
+      since = started;
     }
     const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
     const std::uint64_t all = total, now = std::min(done.load(), all);
     if (all == 0) return what;
     const double share = static_cast<double>(now) / static_cast<double>(all);
@@ -165,7 +167,12 @@ Watch::~Watch() {
 }
 
 void Watch::begin(std::uint64_t total, ProgressUnit unit) {
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->started = std::chrono::steady_clock::now();
+  }
   state_->unit = unit;
+  state_->done = 0;
   state_->total = total;
 }
 void Watch::advance(std::uint64_t more) { state_->done += more; }

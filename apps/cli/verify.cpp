@@ -55,7 +55,7 @@ void add_verify(CLI::App& app, Run& run) {
     run = [options] {
       const auto report = show(
           options->output, [&](Progress& progress) { return verify(options->request, progress); },
-          print);
+          [](const auto& report) { print(report); });
       return report.whole() ? 0 : 1;
     };
   });
