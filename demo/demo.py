@@ -80,7 +80,8 @@ def full_rows(program, work, base, tasks, specialists, multi_task):
     say("merging what was chosen, and the mixtures")
     kept.empty(out)
     results = compare.write(subject, chosen, mixtures, recipes, out)
-    say("testing: base, specialists, ensemble, multi-task model and merges, read back from disk")
+    say(f"testing, a few minutes: base, specialists, ensemble, multi-task model and {len(results)} merges,"
+        " read back from disk")
     rows = compare.rows(subject, results, mixtures, {"multi-task training": multi_task},
                         [f"specialist: {task}" for task in tasks])
     for row in rows:

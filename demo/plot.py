@@ -33,8 +33,14 @@ def picture(rows):
     x = _axis([row.accuracy[across] for row in rows], LEFT, WIDTH - RIGHT)
     y = _axis([row.accuracy[up] for row in rows], HEIGHT - BOTTOM, TOP)
     marks = [_grid(x, y, across, up)]
+    dots = [(x[0](row.accuracy[across]), y[0](row.accuracy[up])) for row in rows]
+    taken = [(at_x - 7, at_y - 7, at_x + 7, at_y + 7) for at_x, at_y in dots]
+    labels = []
     for row in sorted(rows, key=lambda row: list(KINDS).index(row.kind), reverse=True):
         marks.append(_dot(row, across, up, x, y))
+        if row.kind in NAMED or row.best:
+            labels.append(_label(row, x[0](row.accuracy[across]), y[0](row.accuracy[up]), taken))
+    marks += labels
     return (f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="accuracy on both tasks">'
             + "".join(marks) + "</svg>" + _legend({row.kind for row in rows}))
 
@@ -79,13 +85,36 @@ def _dot(row, across, up, x, y):
     if row.kind in NAMED or row.best:
         mark += (f'<path d="M{at_x - reach_x:.1f} {at_y:.1f}h{2 * reach_x:.1f}M{at_x:.1f}'
                  f' {at_y - reach_y:.1f}v{2 * reach_y:.1f}" stroke="{colour}" opacity="0.5"/>')
-        name = row.name + (", best by validation" if row.best else "")
-        right = at_x > WIDTH / 2
-        mark += (f'<text x="{at_x + (-10 if right else 10):.1f}" y="{at_y - 8:.1f}" fill="{colour}"'
-                 f' text-anchor="{"end" if right else "start"}">{escape(name)}</text>')
     mark += (f'<circle cx="{at_x:.1f}" cy="{at_y:.1f}" r="{radius}" fill="{colour}"'
              f' fill-opacity="0.8"{" stroke=" + chr(34) + "#000" + chr(34) if row.best else ""}/>')
     return mark + "</g>"
+
+
+def _label(row, at_x, at_y, taken):
+    """The name of a dot, at the place about it that hides least of `taken`, to which it is added:
+    boxes (left, top, right, bottom)."""
+    name = row.name + (", best by validation" if row.best else "")
+    width, height = 6.5 * len(name), 13  # of the page's 12-pixel letters, about
+
+    def box(place):
+        anchor, start, line = place
+        begin = start - {"start": 0, "middle": width / 2, "end": width}[anchor]
+        return begin, line - height + 3, begin + width, line + 3
+
+    def cost(place):
+        left, top, right, bottom = box(place)
+        outside = (max(0, LEFT - left) + max(0, right - WIDTH + RIGHT)) * height
+        outside += (max(0, TOP - top) + max(0, bottom - HEIGHT + BOTTOM)) * width
+        hidden = sum(max(0, min(right, b[2]) - max(left, b[0])) * max(0, min(bottom, b[3]) - max(top, b[1]))
+                     for b in taken)
+        return 3 * outside + hidden
+
+    beside = [("start", at_x + 11), ("end", at_x - 11), ("middle", at_x)]
+    anchor, start, line = min(((*where, at_y + 4 + away) for away in (0, -14, 16, -28, 30) for where in beside),
+                              key=cost)
+    taken.append(box((anchor, start, line)))
+    return (f'<text x="{start:.1f}" y="{line:.1f}" fill="{KINDS[row.kind][0]}" text-anchor="{anchor}">'
+            f'{escape(name)}</text>')
 
 
 def _legend(kinds):

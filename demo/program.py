@@ -11,11 +11,13 @@ class Program:
         self.path = path
 
     def run(self, *arguments):
-        """The report of a command that must end well. A terminal sees its progress."""
+        """The report of a command that must end well. A terminal sees its progress and its words."""
+        told = None if sys.stderr.isatty() else subprocess.PIPE
         done = subprocess.run([str(self.path), *map(str, arguments), "--json"],
-                              capture_output=True, text=True)
+                              stdout=subprocess.PIPE, stderr=told, text=True)
         if done.returncode != 0:
-            said = done.stderr.strip().splitlines() or ["(it said nothing)"]
+            said = (done.stderr or "").strip().splitlines() or ["see above" if told is None else
+                                                                "(it said nothing)"]
             raise SystemExit(f"demo: error: merganser {arguments[0]} failed: {said[-1]}")
         return json.loads(done.stdout)
 

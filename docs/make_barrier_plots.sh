@@ -2,14 +2,13 @@
 # Draws the plots of docs/barrier.md: trains the MNIST networks with `merganser train`, measures the
 # way between them, and between the demo's specialists where `make demo` has left them.
 #   docs/make_barrier_plots.sh
-# MERGANSER names the program, MERGANSER_DATA the shared data (its folder mnist), PYTHON one with
-# numpy. Networks stay in build/barrier: they are trained once. Takes a few minutes.
+# MERGANSER names the program, MERGANSER_DATA the shared data (its folder mnist). Networks stay in
+# build/barrier: they are trained once. Takes about ten minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 merganser=${MERGANSER:-build/release/bin/merganser}
 data=$(realpath "${MERGANSER_DATA:-../shared/data}")
-python=${PYTHON:-build/venv/bin/python}
 work=build/barrier
 pictures=docs/pictures
 mkdir -p "$work"
@@ -34,10 +33,10 @@ start() {
     --lr 1e-12 --batch 100 --out "$work/$1"
 }
 
-# fit NAME START SEED: eight epochs, the digits in the order of that seed.
+# fit NAME START SEED [STEPS]: eight epochs, the digits in the order of that seed.
 fit() {
   [[ -d $work/$1 ]] && return
-  "$merganser" train "$work/$2" --task "$work/mnist.yml" --steps 640 --batch 100 --lr 0.05 \
+  "$merganser" train "$work/$2" --task "$work/mnist.yml" --steps "${4:-640}" --batch 100 --lr 0.05 \
     --optimizer sgd --schedule constant --seed "$3" --out "$work/$1"
 }
 
@@ -60,13 +59,25 @@ start normed-two 2 "$normed"
 fit normed-a normed-one 11
 fit normed-b normed-two 12
 draw batch-norm "$work/normed-a" "$work/normed-b" --task "$work/mnist.yml" --batch 500
+# Convolutions: two starts each, four epochs.
+vgg='{"model_type": "vgg", "input_shape": [1, 28, 28], "hidden_sizes": [16, 32, 64], "depths": [1, 1, 2],
+  "num_labels": 10, "norm": "layer"}'
+resnet='{"model_type": "resnet", "input_shape": [1, 28, 28], "hidden_sizes": [16, 32, 64],
+  "depths": [1, 1, 1], "num_labels": 10, "norm": "batch"}'
+for kind in vgg resnet; do
+  start "$kind-one" 1 "${!kind}"
+  start "$kind-two" 2 "${!kind}"
+  fit "$kind-a" "$kind-one" 11 320
+  fit "$kind-b" "$kind-two" 12 320
+  draw "$kind" "$work/$kind-a" "$work/$kind-b" --task "$work/mnist.yml" --batch 250 --split test \
+    --statistics-rows 2000
+done
 draw plane "$work/a" "$work/b" "$work/c" --task "$work/mnist.yml" --batch 500 --split test --points 25
 
 demo=build/demo
-if [[ -e $demo/tokens.pickle ]]; then
-  "$python" docs/demo_tasks.py "$demo" "$work"
+if [[ -d $demo/specialists/word-order ]]; then
   draw minilm "$demo/specialists/syllables" "$demo/specialists/word-order" \
-    --task "$work/syllables.yml" --task "$work/word-order.yml" --split test --rows 500 --points 11 --batch 100
+    --task "$demo/tasks/syllables.yml" --task "$demo/tasks/word-order.yml" --split test --rows 500 --points 11 --batch 100
 else
   echo "no $demo: the plot of MiniLM's specialists stays as it is (make demo)" >&2
 fi

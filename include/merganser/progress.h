@@ -13,7 +13,8 @@ enum class ProgressUnit { bytes, rows, tokens };
 class Progress {
  public:
   virtual ~Progress() = default;
-  // The whole of the job: bytes that it reads, rows of data or tokens that a model computes.
+  // The whole of the job: bytes that it reads, rows of data or tokens that a model computes. Where
+  // one job follows another, the second counts from nothing.
   virtual void begin(std::uint64_t /*total*/, ProgressUnit /*unit*/ = ProgressUnit::bytes) {}
   virtual void advance(std::uint64_t /*more*/) {}   // thread-safe
   virtual void stage(std::string_view /*what*/) {}  // "writing", "syncing"; any thread
