@@ -1,4 +1,5 @@
-// Numbers in the reports' JSON, which has no infinity: null stands for what is not finite or not there.
+// Numbers in the reports' JSON, which has no infinity: null stands for what is not finite or not
+// there.
 #pragma once
 
 #include <optional>

@@ -26,7 +26,7 @@ struct RuntimeTable {
 }  // namespace merganser
 
 extern "C" {
-// The table of a library that was built with this very interface (kRuntimeInterface: the version and
-// a hash of the headers of the types that they share), or null.
+// The table of a library that was built with this very interface (kRuntimeInterface: the version
+// and a hash of the headers of the types that they share), or null.
 const merganser::RuntimeTable* merganser_runtime(const char* interface);
 }

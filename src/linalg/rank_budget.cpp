@@ -5,7 +5,8 @@
 
 namespace merganser {
 
-std::vector<std::size_t> spread_budget(std::span<const ModuleSpectrum> modules, std::uint64_t budget) {
+std::vector<std::size_t> spread_budget(std::span<const ModuleSpectrum> modules,
+                                       std::uint64_t budget) {
   std::vector<std::size_t> ranks(modules.size(), 0);
   using Offer = std::pair<double, std::size_t>;  // of a module's next term
   const auto worse = [](const Offer& a, const Offer& b) {

@@ -17,6 +17,7 @@ struct ModuleSpectrum {
 // left out is as small as can be, up to the last term that does not fit: terms are taken by weight
 // s^2 / cost.
 // Equal ones by module, then by index.
-std::vector<std::size_t> spread_budget(std::span<const ModuleSpectrum> modules, std::uint64_t budget);
+std::vector<std::size_t> spread_budget(std::span<const ModuleSpectrum> modules,
+                                       std::uint64_t budget);
 
 }  // namespace merganser

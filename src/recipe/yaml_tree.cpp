@@ -174,8 +174,8 @@ class Builder : public YAML::EventHandler {
     const auto [first, fresh] = frame.seen.emplace(key.text, key.mark);
     if (!fresh) {
       fail(file_, key.mark,
-           fmt::format("key {} stands twice in one mapping, first on line {}", yaml::quoted(key.text),
-                       first->second.line),
+           fmt::format("key {} stands twice in one mapping, first on line {}",
+                       yaml::quoted(key.text), first->second.line),
            "keep one of them");
     }
     frame.key = Entry{key.text, key.plain, key.mark, nullptr};
