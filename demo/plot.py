@@ -35,6 +35,12 @@ def picture(rows):
     marks = [_grid(x, y, across, up)]
     dots = [(x[0](row.accuracy[across]), y[0](row.accuracy[up])) for row in rows]
     taken = [(at_x - 7, at_y - 7, at_x + 7, at_y + 7) for at_x, at_y in dots]
+    for row, (at_x, at_y) in zip(rows, dots, strict=True):
+        if row.kind in NAMED or row.best:
+            far_x, far_y = (place(p + e) for (place, _), p, e in
+                            ((x, row.accuracy[across], row.error[across]), (y, row.accuracy[up], row.error[up])))
+            taken.append((2 * at_x - far_x, at_y - 1, far_x, at_y + 1))
+            taken.append((at_x - 1, far_y, at_x + 1, 2 * at_y - far_y))
     labels = []
     for row in sorted(rows, key=lambda row: list(KINDS).index(row.kind), reverse=True):
         marks.append(_dot(row, across, up, x, y))
