@@ -55,7 +55,7 @@ void add_verify(CLI::App& app, Run& run) {
     run = [options] {
       const auto report = show(
           options->output, [&](Progress& progress) { return verify(options->request, progress); },
-          [](const auto& report) { print(report); });
+          [](const auto& found) { print(found); });
       return report.whole() ? 0 : 1;
     };
   });

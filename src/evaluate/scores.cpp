@@ -20,12 +20,13 @@ at::Tensor targets_of(const Examples& examples, const at::Tensor& rows, at::Devi
 // already where the vocabulary is, is computed for so few tokens at a time that it stays in the
 // processor's cache.
 at::Tensor target_log_probabilities(const at::Tensor& logits, const at::Tensor& targets) {
-  constexpr std::int64_t kElements = 1 << 18;
+  constexpr std::int64_t kLarge = 1 << 22, kElements = 1 << 18;
   const at::Tensor tokens = logits.flatten(0, 1);
   const at::Tensor wanted = targets.reshape({-1, 1});
   const std::int64_t count = tokens.size(0);
-  const std::int64_t step =
-      logits.is_cpu() ? std::max<std::int64_t>(1, kElements / tokens.size(1)) : count;
+  const bool large = logits.is_cpu() && logits.numel() > kLarge;
+  const std::int64_t step = large ? std::max<std::int64_t>(1, kElements / tokens.size(1))
+                                  : std::max<std::int64_t>(count, 1);
   at::Tensor found = at::empty({count}, logits.options().dtype(at::kFloat));
   for (std::int64_t first = 0; first < count; first += step) {
     const std::int64_t some = std::min(step, count - first);
