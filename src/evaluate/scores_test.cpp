@@ -140,6 +140,32 @@ TEST(Scores, LanguageModellingPredictsEachTokenFromTheOneBefore) {
   EXPECT_NEAR(estimate(scores, Metric::perplexity).value, std::exp(all), 1e-4);
 }
 
+// A batch's logits are computed on in pieces where they are large.
+TEST(Scores, LargeLogitsAreScoredAsSmallOnes) {
+  constexpr std::int64_t kVocabulary = 3000, kRows = 500, kLength = 3;  // 4.5 million logits
+  Task task;
+  task.name = "text";
+  task.kind = TaskKind::language_modelling;
+  task.metric = Metric::loss;
+  task.length = kLength;
+  Examples examples;
+  examples.ids = at::arange(kRows * (kLength + 1)).mul(7).remainder(kVocabulary).view({kRows, -1});
+  examples.place = "data.safetensors";
+  const test::Bigram model(at::arange(kVocabulary * kVocabulary)
+                               .remainder(1013)
+                               .to(at::kFloat)
+                               .div(200)
+                               .view({kVocabulary, -1}));
+  Progress progress;
+  const TaskHead head(task, {});
+  const Scores large = score(model, head, task, examples, {kRows, true}, progress);
+  const Scores small = score(model, head, task, examples, {10, true}, progress);
+  // Rows are added up in another order where they are shared among other threads.
+  EXPECT_TRUE(large.loss.allclose(small.loss, 1e-6, 1e-6));
+  EXPECT_TRUE(large.probabilities.allclose(small.probabilities, 1e-5, 1e-9));
+  EXPECT_TRUE(large.loss.isfinite().all().item<bool>());
+}
+
 TEST(Scores, AnEnsembleIsTheMeanOfProbabilities) {
   const Rows one = drawn(30, kClasses, 3), two = drawn(30, kClasses, 4);
   const auto labels = some_labels(30);
