@@ -29,7 +29,7 @@ demo: runtime  ## merges two specialists of a real encoder and shows what each m
 	@demo/run.sh
 
 test:  ## all checks and tests (C++, C++ with AddressSanitizer, Python)
-	@scripts/setup.sh test lint browser
+	@scripts/setup.sh test lint clang browser
 	@[ "$${ORACLE:-}" != 1 ] || tests/setup_venv.sh --oracle  # its PyTorch is the runtime's, too
 	@scripts/check.sh
 	@scripts/build.sh release

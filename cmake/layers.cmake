@@ -7,7 +7,8 @@
 #
 #   add_layer(NAME DEPENDS base kernels LIBRARIES yaml-cpp::yaml-cpp)
 #
-# TEST_SHARDS n: slow tests, optimised, and run as n programs side by side.
+# TEST_SHARDS n: slow tests, run as n programs side by side.
+# TESTS_COMPUTE: it is the tests' own loops that take the time: they are optimised.
 # TOGETHER: its files are compiled several at once, as their headers take longer than they do. What
 # they define for themselves has to have different names, then.
 # COMPUTES: it has loops over elements, which are optimised even where sanitizers look on; of other
@@ -41,7 +42,7 @@ if(MERGANSER_SANITIZE)
 endif()
 
 function(add_layer name)
-  cmake_parse_arguments(LAYER "TOGETHER;COMPUTES" "TEST_SHARDS" "DEPENDS;LIBRARIES;SUBFOLDERS" ${ARGN})
+  cmake_parse_arguments(LAYER "TOGETHER;COMPUTES;TESTS_COMPUTE" "TEST_SHARDS" "DEPENDS;LIBRARIES;SUBFOLDERS" ${ARGN})
   set(patterns ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(subfolder IN LISTS LAYER_SUBFOLDERS)
     list(APPEND patterns ${CMAKE_CURRENT_SOURCE_DIR}/${subfolder}/*.cpp)
@@ -88,8 +89,8 @@ function(add_layer name)
     target_link_libraries(${name}_test PRIVATE
       merganser_${name} ${below} GTest::gmock GTest::gtest_main)
     set(speed "")
-    if(LAYER_TEST_SHARDS)
-      set(speed slow_)
+    if(LAYER_TESTS_COMPUTE)
+      set(speed computing_)
     else()
       target_compile_options(${name}_test PRIVATE ${merganser_light})
     endif()

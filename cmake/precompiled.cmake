@@ -10,7 +10,7 @@
 #
 #   use_precompiled(TARGET KIND)
 #
-# KIND: layer, computing_layer, test, slow_test, torch_layer, torch_test. Targets of a kind have the
+# KIND: layer, computing_layer, test, computing_test, torch_layer, torch_test. Targets of a kind have the
 # same compile options, or the compiler takes the headers as text again.
 option(MERGANSER_PCH "Compile the common headers once" ON)
 option(MERGANSER_TOGETHER "Compile files of one layer together" ON)
@@ -24,7 +24,7 @@ set(common <algorithm> <array> <cmath> <filesystem> <functional> <limits> <map> 
 set(MERGANSER_PCH_layer ${common})
 set(MERGANSER_PCH_computing_layer ${common})
 set(MERGANSER_PCH_test ${common} <gmock/gmock.h> <gtest/gtest.h>)
-set(MERGANSER_PCH_slow_test ${MERGANSER_PCH_test})
+set(MERGANSER_PCH_computing_test ${MERGANSER_PCH_test})
 set(MERGANSER_PCH_torch_layer <ATen/ATen.h> <fmt/format.h> <nlohmann/json.hpp>)
 set(MERGANSER_PCH_torch_test ${MERGANSER_PCH_torch_layer} <gmock/gmock.h> <gtest/gtest.h>)
 

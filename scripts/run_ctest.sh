@@ -6,6 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 preset=${1:?PRESET}
 shift
+# Tests run side by side, where OpenBLAS's threads would only take each other's processor; the
+# program sets their number where it computes.
+export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-1}
 echo "== C++ tests, $preset"
 runner=()
 case $preset in

@@ -34,6 +34,7 @@ python=$PWD/build/venv/bin/python
 jobs=$(scripts/jobs.sh)
 cd tests
 # A file's tests stay in one process, which makes what they share once. libtorch's threads are not to
-# wait for each other by spinning, for which two processes have no processors to spare.
-export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
+# wait for each other by spinning, for which two processes have no processors to spare; nor are
+# OpenBLAS's to wait for work so, which each start of the program makes otherwise.
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000} OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-1}
 exec "$python" -m pytest "${folders[@]}" -n "$jobs" --dist loadfile "$@"

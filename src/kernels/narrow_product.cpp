@@ -152,6 +152,7 @@ HWY_EXPORT(ColumnsTimesF64);
 
 template <class T>
 void add_narrow_product(const NarrowProduct<T>& product, const T* b, T* c) {
+  if (product.rows == 0 || product.cols == 0) return;  // all pointers may be null then
   if constexpr (std::is_same_v<T, float>) {
     HWY_DYNAMIC_DISPATCH(RowsTimesF32)()(product, b, c);
   } else {
@@ -161,6 +162,7 @@ void add_narrow_product(const NarrowProduct<T>& product, const T* b, T* c) {
 
 template <class T>
 void add_transposed_narrow_product(const NarrowProduct<T>& product, const T* b, T* c) {
+  if (product.rows == 0 || product.cols == 0) return;
   if constexpr (std::is_same_v<T, float>) {
     HWY_DYNAMIC_DISPATCH(ColumnsTimesF32)()(product, b, c);
   } else {

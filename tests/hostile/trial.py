@@ -12,7 +12,7 @@ from typing import NamedTuple
 from hostile.case import RECIPES
 from support import program
 
-SECONDS = 10  # of processor time
+SECONDS = float(os.environ.get("MERGANSER_HOSTILE_SECONDS", "10"))  # of processor time
 HANGS = 120  # seconds by the clock, on however busy a machine
 PEAK_KB = 1 << 20
 LONGEST_LINE = 20_000  # of an error; a name of a megabyte is not repeated whole
