@@ -22,7 +22,8 @@ void stiffen(std::span<T* const> bounds, T stiffness, T* low, T* high, std::size
   for (const T* bound : bounds) {
     for (std::size_t i = 0; i < n; ++i) {
       const T x = bound[i];
-      const T nearer_above = x < above[i] ? x : above[i], nearer_below = x > below[i] ? x : below[i];
+      const T nearer_above = x < above[i] ? x : above[i],
+              nearer_below = x > below[i] ? x : below[i];
       above[i] = x >= mean[i] ? nearer_above : above[i];
       below[i] = x <= mean[i] ? nearer_below : below[i];
     }
