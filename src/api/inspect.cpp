@@ -8,6 +8,7 @@
 #include "checkpoint/locate.h"
 #include "merganser/merganser.h"
 #include "plan/models.h"
+#include "plan/resolve_architecture.h"
 
 namespace merganser {
 
@@ -19,7 +20,7 @@ CheckpointReport inspect(const std::string& path) {
   }
   const Checkpoint checkpoint = Checkpoint::open(locate_model(ref.path, ref.revision, "").path);
   const std::vector<TensorInfo> headers = checkpoint.headers();
-  const Architecture architecture = Architecture::resolve(checkpoint.config(), headers);
+  const Architecture architecture = resolve_architecture(path, checkpoint.config(), headers);
   CheckpointReport report;
   report.path = path;
   report.family = architecture.family();

@@ -97,8 +97,11 @@ Examples load_examples(const Task& task, const std::string& name) {
   Examples examples = split.labels_file.empty() ? from_tensors(task, split) : read_idx(task, split);
   if (task.kind == TaskKind::classification) {
     keep_rows(examples, split);
-    if (examples.labels.lt(0).any().item<bool>()) {
-      throw wrong(split.file, split.labels, "a label is negative");
+    const at::Tensor negative = examples.labels.lt(0).nonzero();
+    if (negative.size(0) > 0) {
+      const std::uint64_t begin = split.rows ? (*split.rows)[0] : 0;
+      const auto row = begin + static_cast<std::uint64_t>(negative[0].item<std::int64_t>());
+      throw wrong(split.file, split.labels, fmt::format("a label is negative, in row {}", row));
     }
   }
   return examples;

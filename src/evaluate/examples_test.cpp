@@ -73,7 +73,7 @@ TEST_F(ExamplesTest, RefusesWhatDoesNotFit) {
   EXPECT_THAT(refusal(task({six_})), HasSubstr("tensor 'labels': there is no such tensor"));
   EXPECT_THAT(refusal(task({labels({0})})), HasSubstr("tensor 'ids': there is no such tensor"));
   EXPECT_THAT(refusal(task({six_, labels({0, 1, 2})})), HasSubstr("as many labels"));
-  EXPECT_THAT(refusal(task({six_, labels({0, -1})})), HasSubstr("a label is negative"));
+  EXPECT_THAT(refusal(task({six_, labels({0, -1})})), HasSubstr("a label is negative, in row 1"));
   EXPECT_THAT(refusal(task({six_, {"labels", DType::f32, {2}}})), HasSubstr("it holds floats"));
   EXPECT_THAT(refusal(task({ids({}, {0, 3}), labels({})})), HasSubstr("no rows"));
   EXPECT_THAT(refusal(task({ids({}, {2, 0}), labels({0, 1})})), HasSubstr("no rows"));

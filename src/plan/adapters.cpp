@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "adapter/lora_source.h"
+#include "plan/resolve_architecture.h"
 #include "plan/untie.h"
 
 namespace merganser {
@@ -76,8 +77,8 @@ void add_adapter(PlanModel& model, const std::filesystem::path& path) {
     model.notes.push_back(fmt::format("{}: {}", model.adapter_path.string(), note));
   }
   edit_config(model);
-  model.architecture =
-      Architecture::resolve(model.config(), model.headers(), model.ref.override_architecture);
+  model.architecture = resolve_architecture(model.path.string(), model.config(), model.headers(),
+                                            model.ref.override_architecture);
 }
 
 }  // namespace merganser

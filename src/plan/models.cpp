@@ -12,6 +12,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/locate.h"
 #include "plan/adapters.h"
+#include "plan/resolve_architecture.h"
 #include "recipe/parse.h"
 #include "source/task_source.h"
 
@@ -186,8 +187,8 @@ PlanModel open_model(const ModelRef& ref, const std::string& recipe_file) {
     model.source = task;
   }
   const Checkpoint& checkpoint = model.file->checkpoint();
-  model.architecture =
-      Architecture::resolve(checkpoint.config(), model.headers(), ref.override_architecture);
+  model.architecture = resolve_architecture(model.path.string(), checkpoint.config(),
+                                            model.headers(), ref.override_architecture);
   if (!ref.lora_path.empty()) {
     Located adapter = locate(ref.lora_path, ref.lora_revision, ref.mark, recipe_file);
     model.adapter_hub = std::move(adapter.hub);
@@ -215,8 +216,8 @@ PlanModel open_document(const ModelRef& ref, std::shared_ptr<const Plan> documen
   model.ref = ref;
   model.path = document->recipe.name;
   model.document_headers = document->outputs();
-  model.architecture = Architecture::resolve(document->config.get(), model.document_headers,
-                                             ref.override_architecture);
+  model.architecture = resolve_architecture(model.path.string(), document->config.get(),
+                                            model.document_headers, ref.override_architecture);
   for (const TensorInfo& header : model.document_headers) model.names.push_back(header.name);
   model.used.assign(model.names.size(), false);
   model.document = std::move(document);

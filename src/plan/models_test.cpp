@@ -104,6 +104,15 @@ TEST(OpenModels, LooksBesideTheRecipe) {
   EXPECT_EQ(error->kind(), ErrorKind::not_found);
 }
 
+TEST(OpenModels, WhatIsWrongWithOneNamesIt) {
+  Bench bench;
+  bench.llama_model("model_a", 2);
+  bench.model("model_b", llama(3), llama_config(2));
+  const std::string text = bench.complaint_of(kAverage);
+  EXPECT_THAT(text, HasSubstr((bench.path() / "model_b").string()));
+  EXPECT_THAT(text, HasSubstr("the config of another model"));
+}
+
 TEST(MixedArchitectures, AreRefusedWithoutTheFlag) {
   Bench bench;
   bench.llama_model("model_a", 1);

@@ -60,10 +60,8 @@ Measured Choice::measure(const Reference& reference, const std::string& kind,
                          const std::vector<rt::Subject>& subjects) {
   const std::string name = reference.ref.to_string();
   const OpenModel opened = open_model(reference.ref, reference.recipe_file, placement_);
-  rt::check_fit(subjects, *opened.model);
-  progress_.stage("evaluating " + name);
-  return {name, kind,
-          rt::score(*opened.model, subjects, {.batch = options_.runtime.batch}, progress_)};
+  return merganser::measure(name, kind, *opened.model, subjects, {.batch = options_.runtime.batch},
+                            progress_);
 }
 
 void Choice::refer_to(const std::optional<Reference>& base, const std::vector<Reference>& inputs) {
@@ -204,10 +202,8 @@ void Choice::measure_test(const Recipe& recipe) {
   merge.recipe_text = to_yaml(recipe);
   merge.recipe_place = recipe.file;
   const rt::Model& model = candidate_.merge(merge, progress_);
-  rt::check_fit(subjects, model);
-  progress_.stage("evaluating the best");
-  all.push_back({"the best candidate", "model",
-                 rt::score(model, subjects, {.batch = options_.runtime.batch}, progress_)});
+  all.push_back(merganser::measure("the best candidate", "model", model, subjects,
+                                   {.batch = options_.runtime.batch}, progress_));
   report_.test = options_.test;
   report_.tested.split = options_.test;
   fill_report(report_.tested, subjects, all);

@@ -77,10 +77,8 @@ class Evaluation {
 
   Measured measure(const std::string& name, const std::string& kind, bool probabilities,
                    const rt::Model& model) {
-    rt::check_fit(subjects_, model);
-    progress_.stage("evaluating " + name);
-    const rt::ScoreOptions options{request_.runtime.batch, probabilities};
-    Measured measured{name, kind, rt::score(model, subjects_, options, progress_)};
+    Measured measured = merganser::measure(name, kind, model, subjects_,
+                                           {request_.runtime.batch, probabilities}, progress_);
     if (request_.oracle && kind == "model" && model.routing() != nullptr) {
       oracle_ = with_own_experts(name, model);
     }

@@ -1,10 +1,28 @@
 #include "runtime_api/measured.h"
 
 #include <optional>
+#include <utility>
 
+#include "base/error.h"
 #include "evaluate/gains.h"
 
 namespace merganser {
+
+Measured measure(std::string name, std::string kind, const rt::Model& model,
+                 std::span<const rt::Subject> subjects, const rt::ScoreOptions& options,
+                 Progress& progress) {
+  try {
+    rt::check_fit(subjects, model);
+    progress.stage("evaluating " + name);
+    return {name, std::move(kind), rt::score(model, subjects, options, progress)};
+  } catch (Error& error) {
+    // The file of the error is the data's or the task's.
+    if (error.kind() != ErrorKind::interrupted) {
+      error.hint("model " + name + (error.advice().empty() ? "" : "; " + error.advice()));
+    }
+    throw;
+  }
+}
 
 void fill_report(EvaluateReport& report, std::span<const rt::Subject> subjects,
                  std::span<const Measured> all) {

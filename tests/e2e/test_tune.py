@@ -76,6 +76,16 @@ def test_recipes_may_be_inputs_and_have_documents(llamas, recipe, tasks, tmp_pat
     assert sum("merged in memory" in note for note in found["notes"]) == 2
 
 
+def test_of_several_models_the_one_that_cannot_be_measured_is_named(llamas, tasks, tmp_path):
+    base, _, _ = llamas()
+    sick = {name: np.full_like(tensor, np.nan) if name == "model.norm.weight" else tensor
+            for name, tensor in checkpoint.read_checkpoint(base).items()}
+    checkpoint.write_checkpoint(tmp_path / "sick", {}, sick)
+    (tmp_path / "sick/config.json").write_bytes((base / "config.json").read_bytes())
+    run = program.run("evaluate", base, tmp_path / "sick", *of_tasks(tasks), "--split", "validation")
+    assert run.code == 2 and "not finite in row 0" in run.err and f"model {tmp_path / 'sick'};" in run.err
+
+
 def test_a_mixture_is_evaluated_too(llamas, tasks, tmp_path):
     base, a, b = llamas(hidden=16)
     path = write_recipe(tmp_path / "smile.yml", {
