@@ -10,8 +10,8 @@
 #
 #   use_precompiled(TARGET KIND)
 #
-# KIND: layer, computing_layer, test, computing_test, torch_layer, torch_test. Targets of a kind have the
-# same compile options, or the compiler takes the headers as text again.
+# KIND: layer, computing_layer, test, computing_test, torch_layer, torch_test. Targets of a kind have
+# the same compile options, or the compiler takes the headers as text again.
 option(MERGANSER_PCH "Compile the common headers once" ON)
 option(MERGANSER_TOGETHER "Compile files of one layer together" ON)
 

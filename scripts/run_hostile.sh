@@ -18,5 +18,5 @@ runner=()
 if [[ $preset == asan ]] && setarch -R true 2>/dev/null; then runner=(setarch -R); fi
 python=$PWD/build/venv/bin/python
 cd tests
-# The trials run side by side in one process of pytest; each of several would run them all.
-exec "${runner[@]}" "$python" -m pytest hostile -q -n 0 "$@"
+# The trials run side by side in one process of pytest; each of several (-n) would run them all.
+exec "${runner[@]}" "$python" -m pytest hostile -q "$@"

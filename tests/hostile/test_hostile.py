@@ -3,8 +3,8 @@
     MERGANSER=build/asan/bin/merganser scripts/run_hostile.sh asan
 
 Exit 2 and one line "error: ..." (or 0 and 1, where the input is odd but in truth fine), without
-control characters, in ten seconds of processor time and a gibibyte of memory; no output, nothing
-hidden left beside it, the inputs as they were, no word of a sanitizer's.
+control characters, in ten seconds of processor time (thirty under sanitizers) and a gibibyte of
+memory; no output, nothing hidden left beside it, the inputs as they were, no word of a sanitizer's.
 """
 
 import pytest
