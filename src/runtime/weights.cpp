@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "runtime/memory.h"
 #include "runtime/plain_linear.h"
 #include "runtime/smile_linear.h"
 
@@ -182,6 +183,9 @@ at::Tensor Weights::read(std::size_t index, const TensorInfo& info) const {
 
 at::Tensor Weights::draw(const std::string& name, const std::vector<std::int64_t>& shape,
                          const Init& init) const {
+  const TensorInfo info{name, DType::f64, Shape(shape.begin(), shape.end())};
+  need_memory(bytes_of({&info, 1}, at::kDouble), at::kCPU, "",
+              fmt::format("to draw '{}' takes", name), "");
   if (init.kind == Init::Kind::zeros) return at::zeros(shape, placement_.options());
   if (init.kind == Init::Kind::ones) return at::ones(shape, placement_.options());
   at::Tensor values = at::empty(shape, at::kDouble);

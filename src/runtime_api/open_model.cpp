@@ -11,6 +11,7 @@
 #include "base/json_text.h"
 #include "plan/plan.h"
 #include "recipe/format.h"
+#include "runtime/memory.h"
 
 namespace merganser {
 
@@ -39,6 +40,7 @@ OpenModel open(const Request& request, const std::string& name, const rt::Placem
   }
   opened.config = std::make_shared<const Json>(*model.config());
   opened.config_place = (model.path / "config.json").string();
+  rt::need_memory(*opened.source, placement);
   rt::Weights weights(*opened.source, placement);
   opened.model = rt::build_model(rt::Config(*opened.config, opened.config_place), weights);
   return opened;

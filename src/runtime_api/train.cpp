@@ -16,6 +16,7 @@
 #include "base/hash_file.h"
 #include "base/text.h"
 #include "layout/output_folder.h"
+#include "runtime/memory.h"
 #include "runtime_api/functions.h"
 #include "runtime_api/open_model.h"
 #include "runtime_api/train_record.h"
@@ -211,7 +212,9 @@ class Training {
     check_target(inputs_of(request_, opened_, subjects_), false, 0, request_.output,
                  request_.force);
     OutputFolder folder(request_.output, false);
-    rt::Optimizer optimizer(parameters(), optimizer_options());
+    const Named trained = parameters();
+    need_memory_for(trained);
+    rt::Optimizer optimizer(trained, optimizer_options());
     keep_stored_digits(optimizer);
     fill_loop();
     progress_.begin(rt::rows_of(subjects_, loop_), ProgressUnit::rows);
@@ -254,6 +257,20 @@ class Training {
     if (chosen.empty()) throw misuse("everything is frozen: there is nothing to train");
     report_.trained = count(chosen);
     return chosen;
+  }
+
+  // A gradient and the optimizer's states of each parameter, beside a narrow one an f32 copy.
+  void need_memory_for(const Named& trained) const {
+    std::uint64_t bytes = 0;
+    for (const auto& [name, tensor] : trained) {
+      const auto count = static_cast<std::uint64_t>(tensor.numel());
+      const std::uint64_t own = tensor.element_size(), wide = std::max<std::uint64_t>(own, 4);
+      const std::uint64_t states = request_.optimizer == "sgd" ? 1 : 2;
+      bytes += count * (own + states * wide + (own < wide ? wide : 0));
+    }
+    rt::need_memory(bytes, opened_.model->placement().device, request_.base,
+                    "gradients and the optimizer's states take",
+                    request_.lora_rank > 0 ? "" : "an adapter takes less: --lora-rank 16");
   }
 
   // A model that computes in bf16 or f16 is stepped from the base as it is stored, not as rounded.

@@ -12,6 +12,7 @@
 #include "linalg/blas_info.h"
 #include "plan/same_jobs.h"
 #include "runtime/config.h"
+#include "runtime/memory.h"
 #include "runtime/weights.h"
 #include "search/live_sink.h"
 #include "smile/expert_store.h"
@@ -22,16 +23,24 @@ namespace {
 // The plan's outputs by name and shape, all zeros: enough to build a model that is merged into.
 class EmptySource final : public Source {
  public:
-  explicit EmptySource(const Plan& plan) : headers_(plan.outputs()) {}
-  std::string label() const override { return "the merge"; }
+  EmptySource(const Plan& plan, std::string label)
+      : label_(std::move(label)), headers_(plan.outputs()) {}
+  std::string label() const override { return label_; }
   const std::vector<TensorInfo>& headers() const override { return headers_; }
   void read(std::size_t, std::uint64_t, std::span<std::byte> out) const override {
     std::memset(out.data(), 0, out.size());
   }
 
  private:
+  std::string label_;
   std::vector<TensorInfo> headers_;
 };
+
+std::string label_of(const Request& request) {
+  const std::string& place =
+      request.recipe_file.empty() ? request.recipe_place : request.recipe_file;
+  return place.empty() ? "the merge" : place;
+}
 
 // Bytes of merges are not what the caller counts; but it may stop them.
 class PartProgress final : public Progress {
@@ -65,23 +74,28 @@ Config config_of(const Plan& plan) {
 
 }  // namespace
 
-void Candidate::build(const Prepared& prepared) {
+void Candidate::build(const Prepared& prepared, const std::string& label) {
   model_.reset();  // before the next one takes memory
-  const EmptySource source(prepared.plan);
+  const EmptySource source(prepared.plan, label);
   const Config config = config_of(prepared.plan);
+  need_memory(source, placement_);
   Weights weights(source, placement_);
   model_ = build_model(config, weights);
 }
 
 // Decomposed into a scratch file without a name, then read into a model of its own.
-void Candidate::merge_mixture(Prepared& prepared, Progress& progress) {
+void Candidate::merge_mixture(Prepared& prepared, const std::string& label, Progress& progress) {
   model_.reset();
   const Config config = config_of(prepared.plan);
+  // The merge as it would be stored, and the model made of it.
+  const std::vector<TensorInfo> outputs = prepared.plan.outputs();
+  need_memory(prepared.plan.bytes_written + bytes_of(outputs, placement_.dtype), placement_.device,
+              label, "the mixture takes", "");
   ExpertStore store(std::filesystem::temp_directory_path());
   make_experts(prepared, store, HashKind::none, progress);
   MemorySink sink(prepared.plan);
   run_plan(prepared.plan, prepared.budget, {.hash = HashKind::none}, sink, progress);
-  const MemorySource source = sink.take("the merge");
+  const MemorySource source = sink.take(label);
   Weights weights(source, placement_);
   model_ = build_model(config, weights);
   work_ = {prepared.plan.jobs.size(), 0, 0};
@@ -98,14 +112,14 @@ const Model& Candidate::merge(const Request& wanted, Progress& progress) {
                     same_model(prepared_->plan, prepared.plan);
   whole_ = false;
   if (prepared.mixture) {
-    merge_mixture(prepared, part);
+    merge_mixture(prepared, label_of(wanted), part);
   } else {
     const std::size_t jobs = prepared.plan.jobs.size();
     std::vector<bool> kept(jobs);
     if (same) {
       kept = same_jobs(prepared_->plan, prepared.plan);
     } else {
-      build(prepared);
+      build(prepared, label_of(wanted));
     }
     LiveSink sink(prepared.plan, *model_);
     EngineOptions options{.hash = HashKind::none};

@@ -33,8 +33,9 @@ class Candidate {
   const Prepared& prepared() const { return *prepared_; }  // of the last merge
 
  private:
-  void build(const Prepared& prepared);
-  void merge_mixture(Prepared& prepared, Progress& progress);
+  // `label` names the merge in errors.
+  void build(const Prepared& prepared, const std::string& label);
+  void merge_mixture(Prepared& prepared, const std::string& label, Progress& progress);
 
   Placement placement_;
   unsigned threads_;
