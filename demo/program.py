@@ -1,14 +1,24 @@
-"""Running merganser: training, heads, measuring; what it prints is read as JSON."""
+"""Running merganser: training, heads, measuring; what it prints is read as JSON. What was measured is
+kept, and taken again where program, models and tasks are the same."""
 
 import json
 import os
 import subprocess
 import sys
 
+import kept
+
+KEPT = "measured/"
+
 
 class Program:
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path, notes, say):
+        self.path, self.notes, self.say = path, notes, say
+        self.used = set()  # keys of what was measured for this run, or kept
+        self.said = False
+        real = path.resolve()
+        self.digests = [kept.file_digest(file) for file in
+                        (real, real.parent.parent / "lib" / "libmerganser_runtime.so") if file.exists()]
 
     def run(self, *arguments):
         """The report of a command that must end well. A terminal sees its progress and its words."""
@@ -21,6 +31,25 @@ class Program:
             raise SystemExit(f"demo: error: merganser {arguments[0]} failed: {said[-1]}")
         return json.loads(done.stdout)
 
+    def measure(self, models, tasks, *arguments):
+        """The report of a command that measures these models on these tasks, or that of an earlier run."""
+        key = KEPT + kept.fingerprint(
+            self.digests, [str(argument) for argument in arguments],
+            [kept.contents(model) for model in models], [kept.task_contents(task) for task in tasks])
+        self.used.add(key)
+        report = self.notes.get(key)
+        if report is None:
+            report = self.run(*arguments)
+            self.notes.put(key, report)
+        elif not self.said:
+            self.say("figures of an earlier run count where program, models and tasks are the same")
+            self.said = True
+        return report
+
+    def forget_the_rest(self):
+        """Drops the figures that this run had no use for."""
+        self.notes.keep(lambda key: not key.startswith(KEPT) or key in self.used)
+
     def methods(self):
         return {method["name"] for method in self.run("methods")["methods"]}
 
@@ -32,13 +61,16 @@ class Program:
     def route(self, mixture, tasks, experts):
         """experts: {task: its own expert's name}."""
         own = [f"{task}={expert}" for task, expert in experts.items()]
-        return self.run("route", mixture, *_each("--task", tasks.values()), *_each("--expert", own),
-                        "--batch", 128)
+        return self.measure([mixture], tasks.values(), "route", mixture,
+                            *_each("--task", tasks.values()), *_each("--expert", own), "--batch", 128)
 
-    def evaluate(self, models, tasks, split, base=None, inputs=(), oracle=False):
-        ends = (["--base", base] if base else []) + (["--inputs", *inputs] if inputs else [])
+    def evaluate(self, models, tasks, split, base, inputs, gains=False, oracle=False):
+        """gains: beside base and inputs, and their ensemble. These are also what recipes among the
+        models merge."""
+        ends = ["--base", base, "--inputs", *inputs] if gains else []
         ends += ["--oracle"] if oracle else []
-        report = self.run("evaluate", *models, *_each("--task", tasks), "--split", split, *ends)
+        report = self.measure([*models, base, *inputs], tasks, "evaluate", *models,
+                              *_each("--task", tasks), "--split", split, *ends)
         return report["rows"], {task["name"]: task["rows"] for task in report["tasks"]}
 
 

@@ -14,7 +14,7 @@ if [[ $oracle == auto ]]; then
 fi
 
 folders=()
-for folder in reference e2e bench; do
+for folder in reference e2e bench demo; do
   if [[ -n $(find "tests/$folder" -name 'test_*.py' -print -quit 2>/dev/null) ]]; then
     folders+=("$folder")
   fi
