@@ -156,9 +156,7 @@ void add_analyze(CLI::App& app, Run& run) {
   command->add_option("--threads", request.threads, "Worker threads; 0: one for each core")
       ->default_str("0")
       ->check(CLI::Range(0, 1024));
-  command->add_option("--report", request.report, "An HTML file to write, which needs no network")
-      ->type_name("FILE");
-  command->add_flag("--force", request.force, "Replace an existing report");
+  add_report_options(*command, request.report, request.force);
   add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {

@@ -158,9 +158,7 @@ void add_barrier(CLI::App& app, Run& run) {
       ->default_str("0");
   add_runtime_options(*command, request.runtime);
   command->add_option("--svg", request.svg, "A plot to write")->type_name("FILE");
-  command->add_option("--report", request.report, "An HTML file to write, which needs no network")
-      ->type_name("FILE");
-  command->add_flag("--force", request.force, "Replace an existing plot or report");
+  add_report_options(*command, request.report, request.force, "plot or report");
   add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {

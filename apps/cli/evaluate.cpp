@@ -56,9 +56,7 @@ void add_evaluate(CLI::App& app, Run& run) {
       ->check(CLI::IsMember({"train", "validation", "test"}))
       ->default_str("test");
   add_runtime_options(*command, request.runtime);
-  command->add_option("--report", request.report, "An HTML file to write, which needs no network")
-      ->type_name("FILE");
-  command->add_flag("--force", request.force, "Replace an existing report");
+  add_report_options(*command, request.report, request.force);
   add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {

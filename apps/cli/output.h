@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <string>
 
 #include "terminal.h"
 
@@ -16,6 +17,9 @@ struct Output {
 
 // --json and --quiet.
 void add_output_options(CLI::App& command, Output& output);
+// --report, and --force for it and what else `replaced` names.
+void add_report_options(CLI::App& command, std::string& report, bool& force,
+                        const std::string& replaced = "report");
 
 // The report of `work`, a function of a Progress, after it was shown: as JSON, or by `print`.
 template <typename Work, typename Print>

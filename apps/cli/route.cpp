@@ -166,9 +166,7 @@ void add_route(CLI::App& app, Run& run) {
       ->check(CLI::IsMember({"role", "block", "layer"}))
       ->default_str("role");
   add_runtime_options(*command, request.runtime);
-  command->add_option("--report", request.report, "An HTML file to write, which needs no network")
-      ->type_name("FILE");
-  command->add_flag("--force", request.force, "Replace an existing report");
+  add_report_options(*command, request.report, request.force);
   add_output_options(*command, options->output);
   command->callback([options, &run] {
     run = [options] {

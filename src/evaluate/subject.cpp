@@ -1,22 +1,13 @@
 #include "evaluate/subject.h"
 
-#include <algorithm>
-
-#include "base/error.h"
+#include <utility>
 
 namespace merganser::rt {
 
 std::vector<Subject> read_subjects(std::span<const std::string> files, const std::string& split,
                                    const Placement& placement) {
-  if (files.empty()) throw Error(ErrorKind::usage, "no task is given").hint("--task FILE");
   std::vector<Subject> subjects;
-  for (const std::string& file : files) {
-    Task task = read_task(file);
-    for (const Subject& other : subjects) {
-      if (other.task.name == task.name) {
-        throw Error(ErrorKind::usage, "two tasks are named '" + task.name + "'").in_file(file);
-      }
-    }
+  for (Task& task : read_tasks(files)) {
     Examples examples = load_examples(task, split);
     TaskHead head(task, placement);
     subjects.push_back({std::move(task), std::move(examples), std::move(head)});

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "runtime/activation.h"
 #include "runtime/attention.h"
-#include "runtime/class_head.h"
+#include "runtime/decoder.h"
 #include "runtime/norms.h"
 #include "runtime/rotary.h"
 
@@ -94,7 +94,7 @@ class Layer {
   std::shared_ptr<Linear> q_, k_, v_, o_, gate_, up_, down_;
 };
 
-class LlamaLike final : public Model {
+class LlamaLike final : public Decoder {
  public:
   LlamaLike(const Config& config, Weights& weights, const LlamaTraits& traits)
       : sizes_(read_sizes(config, traits)),
@@ -108,42 +108,17 @@ class LlamaLike final : public Model {
       layers_.emplace_back(weights, fmt::format("model.layers.{}", i), sizes_, traits,
                            traits.window ? traits.window(i) : 0, activation);
     }
-    add_head(config, weights);
+    add_head(config, weights, embedding_, sizes_.tied, Init::normal(sizes_.deviation));
     weights.ignore("rotary_emb.inv_freq");
   }
 
-  ModelKind kind() const override { return score_ ? ModelKind::encoder : ModelKind::decoder; }
-  bool has_head() const override { return score_ || head_ || sizes_.tied; }
   std::int64_t vocabulary() const override { return sizes_.vocabulary; }
   std::int64_t longest() const override { return sizes_.longest; }
 
-  at::Tensor hidden(const Batch& batch) const override { return run(batch.ids, nullptr); }
-  at::Tensor extend(const at::Tensor& ids, KvCache& cache) const override {
-    cache.layers.resize(layers_.size());
-    return run(ids, &cache);
-  }
-  at::Tensor head(const at::Tensor& hidden, const Batch& batch) const override {
-    if (score_) return (*score_)(last_token(hidden, batch.mask));
-    if (head_) return (*head_)(hidden);
-    if (sizes_.tied) return at::linear(hidden, embedding_);
-    throw Error(ErrorKind::usage, "the checkpoint is a bare model, without a head");
-  }
-
  private:
-  void add_head(const Config& config, Weights& weights) {
-    const Init init = Init::normal(sizes_.deviation);
-    if (built_for(config, "ForSequenceClassification")) {
-      const std::int64_t classes = classes_of(config, weights, "score");
-      score_ = weights.linear("score", sizes_.width, classes, false, init);
-    } else if (sizes_.tied) {
-      weights.ignore("lm_head.weight");
-    } else if (weights.has("lm_head.weight") || !built_for(config, "Model")) {
-      head_ = weights.linear("lm_head", sizes_.width, sizes_.vocabulary, false, init);
-    }
-  }
+  std::int64_t layers() const override { return sizes_.layers; }
 
-  // Padding stands on the right, where no token looks: masks make no difference.
-  at::Tensor run(const at::Tensor& ids, KvCache* cache) const {
+  at::Tensor run(const at::Tensor& ids, KvCache* cache) const override {
     at::Tensor x = at::embedding(embedding_, ids);
     const std::int64_t past = cache != nullptr ? cache->length() : 0;
     const std::int64_t count = ids.size(1);
@@ -165,7 +140,6 @@ class LlamaLike final : public Model {
   at::Tensor embedding_;
   RmsNorm norm_;
   std::vector<Layer> layers_;
-  std::shared_ptr<Linear> head_, score_;
 };
 
 }  // namespace

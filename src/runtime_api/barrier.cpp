@@ -40,7 +40,6 @@ struct Subject {
 Error usage(const std::string& what) { return Error(ErrorKind::usage, what); }
 
 void check(const BarrierRequest& request) {
-  if (request.tasks.empty()) throw usage("no task is given").hint("--task FILE");
   const std::size_t count = request.models.size();
   if (count != 2 && count != 3) {
     throw usage("a path needs two models, a plane three").hint("merganser barrier A B --task FILE");
@@ -68,13 +67,7 @@ std::vector<std::string> splits_of(const rt::Task& task, const BarrierRequest& r
 
 std::vector<Subject> read_subjects(const BarrierRequest& request, const rt::Placement& placement) {
   std::vector<Subject> subjects;
-  for (const std::string& file : request.tasks) {
-    rt::Task task = rt::read_task(file);
-    for (const Subject& other : subjects) {
-      if (other.task.name == task.name) {
-        throw usage("two tasks are named '" + task.name + "'").in_file(file);
-      }
-    }
+  for (rt::Task& task : rt::read_tasks(request.tasks)) {
     std::vector<Split> splits;
     for (const std::string& name : splits_of(task, request)) {
       splits.push_back({name, rt::spread_rows(rt::load_examples(task, name),

@@ -1,7 +1,6 @@
 // The one symbol of libmerganser_runtime.
 #include <ATen/ATen.h>
 
-#include <new>
 #include <string>
 #include <string_view>
 
@@ -13,6 +12,11 @@
 namespace merganser {
 namespace {
 
+Error too_little_memory(const char* where) {
+  return Error(ErrorKind::io, std::string(where) + " has not enough memory")
+      .hint("smaller batches (--batch), or a narrower type (--compute-dtype)");
+}
+
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 // libtorch's own exceptions, which print the stack, as ours.
@@ -21,11 +25,12 @@ Report guarded(const Request& request, Progress& progress) {
   try {
     return function(request, progress);
   } catch (const c10::OutOfMemoryError& error) {
-    throw Error(ErrorKind::io, "the device has not enough memory")
-        .hint("smaller batches (--batch), or a narrower type (--compute-dtype)");
+    throw too_little_memory("the device");
   } catch (const c10::Error& error) {
     const std::string what = first_line(error.what_without_backtrace());
-    if (what.find("can't allocate memory") != std::string::npos) throw std::bad_alloc();
+    if (what.find("can't allocate memory") != std::string::npos) {
+      throw too_little_memory("this machine");
+    }
     throw Error(ErrorKind::unsupported, "libtorch refuses: " + what);
   }
 }

@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <numeric>
 #include <optional>
@@ -19,6 +17,7 @@
 #include "runtime/memory.h"
 #include "runtime_api/functions.h"
 #include "runtime_api/open_model.h"
+#include "runtime_api/train_check.h"
 #include "runtime_api/train_record.h"
 #include "train/adapters.h"
 #include "train/loop.h"
@@ -28,62 +27,6 @@ namespace merganser {
 namespace {
 
 using Named = std::vector<std::pair<std::string, at::Tensor>>;
-
-Error misuse(std::string what, const std::string& hint = "") {
-  Error error(ErrorKind::usage, std::move(what));
-  if (!hint.empty()) error.hint(hint);
-  return error;
-}
-
-void check_one_of(const std::string& what, const std::string& given,
-                  std::span<const std::string> known) {
-  if (std::ranges::find(known, given) != known.end()) return;
-  throw misuse(fmt::format("unknown {} '{}'", what, given), suggestion(given, known));
-}
-
-void check(const TrainRequest& request) {
-  const auto range = [](const char* name, double value, bool fine, const char* expected) {
-    if (!std::isfinite(value) || !fine) {
-      throw misuse(fmt::format("--{} {:g} is out of range", name, value), expected);
-    }
-  };
-  if (request.tasks.empty()) throw misuse("no task is given", "--task FILE");
-  if (request.output.empty()) throw misuse("no output is given", "--out DIR");
-  if (request.steps < 1) throw misuse("training takes a step at least", "--steps N");
-  range("lr", request.rate, request.rate > 0, "above 0");
-  range("momentum", request.momentum, request.momentum >= 0 && request.momentum < 1, "in [0, 1)");
-  range("weight-decay", request.weight_decay, request.weight_decay >= 0, "0 or more");
-  range("clip", request.clip, request.clip >= 0, "0 or more; 0: no clipping");
-  range("smoothing", request.smoothing, request.smoothing >= 0 && request.smoothing < 1,
-        "in [0, 1)");
-  range("lora-alpha", request.lora_alpha, request.lora_alpha >= 0, "above 0");
-  check_one_of("optimizer", request.optimizer, std::array<std::string, 2>{"adamw", "sgd"});
-  check_one_of("way of mixing tasks", request.mix,
-               std::array<std::string, 2>{"together", "alternate"});
-  if (!request.keep.empty()) {
-    check_one_of("step to keep", request.keep, std::array<std::string, 2>{"best", "last"});
-  }
-  if (request.keep == "best" && request.validate_every <= 0) {
-    throw misuse("the best step is found by validation", "--validate-every N");
-  }
-  if (!request.task_weights.empty() && request.task_weights.size() != request.tasks.size()) {
-    throw misuse(
-        fmt::format("{} weights for {} tasks", request.task_weights.size(), request.tasks.size()));
-  }
-  for (const double weight : request.task_weights) {
-    range("task-weights", weight, weight > 0, "above 0");
-  }
-  if (request.lora_rank == 0) {
-    if (request.lora_alpha > 0 || !request.lora_targets.empty()) {
-      throw misuse("an adapter needs a rank", "--lora-rank 16");
-    }
-    return;
-  }
-  if (!request.freeze.empty()) {
-    throw misuse("beside an adapter all tensors are frozen", "choose layers by --lora-targets");
-  }
-  if (request.init) throw misuse("an adapter of a model drawn at random is of no use");
-}
 
 std::vector<double> weights_of(const TrainRequest& request) {
   std::vector<double> weights = request.task_weights;
@@ -97,21 +40,16 @@ std::vector<double> weights_of(const TrainRequest& request) {
 std::vector<rt::TrainingTask> read_subjects(const TrainRequest& request,
                                             const rt::Placement& placement) {
   std::vector<rt::TrainingTask> subjects;
-  for (const std::string& file : request.tasks) {
-    rt::Task task = rt::read_task(file);
-    for (const rt::TrainingTask& other : subjects) {
-      if (other.task.name == task.name) {
-        throw misuse("two tasks are named '" + task.name + "'").in_file(file);
-      }
-    }
+  for (rt::Task& task : rt::read_tasks(request.tasks)) {
     rt::Examples rows = rt::load_examples(task, "train");
     std::optional<rt::Examples> validation;
     if (request.validate_every > 0) validation = rt::load_examples(task, "validation");
     rt::TaskHead head(task, placement);
     if (request.train_head && !head.own()) {
-      throw misuse(fmt::format("task '{}' has no head of its own to train", task.name),
-                   "the model's own is trained with the model")
-          .in_file(file);
+      throw Error(ErrorKind::usage,
+                  fmt::format("task '{}' has no head of its own to train", task.name))
+          .in_file(task.file.string())
+          .hint("the model's own is trained with the model");
     }
     subjects.push_back({std::move(task), std::move(rows), std::move(validation), std::move(head)});
   }
@@ -169,7 +107,7 @@ Named free_parameters(const rt::Model& model, const std::vector<std::string>& fr
   }
   for (const std::string& glob : freeze) {
     if (!used.contains(glob)) {
-      throw misuse(fmt::format("no tensor's name fits --freeze '{}'", glob));
+      throw Error(ErrorKind::usage, fmt::format("no tensor's name fits --freeze '{}'", glob));
     }
   }
   return parameters;
@@ -197,7 +135,7 @@ class Training {
 
   TrainReport run() {
     const auto begin = std::chrono::steady_clock::now();
-    check(request_);
+    check_request(request_);
     loop_.rates = {rt::parse_schedule(request_.schedule), request_.steps, request_.warmup};
     const rt::Placement placement = place_runtime(request_.runtime);
     subjects_ = read_subjects(request_, placement);
@@ -254,7 +192,9 @@ class Training {
         chosen.emplace_back(name + ".bias", subject.head.bias());
       }
     }
-    if (chosen.empty()) throw misuse("everything is frozen: there is nothing to train");
+    if (chosen.empty()) {
+      throw Error(ErrorKind::usage, "everything is frozen: there is nothing to train");
+    }
     report_.trained = count(chosen);
     return chosen;
   }

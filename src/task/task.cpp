@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <vector>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -163,6 +163,21 @@ Task parse_task(const std::string& text, const std::filesystem::path& file) {
 
 Task read_task(const std::filesystem::path& file) {
   return parse_task(read_text(file, kMostText), file);
+}
+
+std::vector<Task> read_tasks(std::span<const std::string> files) {
+  if (files.empty()) throw Error(ErrorKind::usage, "no task is given").hint("--task FILE");
+  std::vector<Task> tasks;
+  for (const std::string& file : files) {
+    Task task = read_task(file);
+    for (const Task& other : tasks) {
+      if (other.name == task.name) {
+        throw Error(ErrorKind::usage, "two tasks are named '" + task.name + "'").in_file(file);
+      }
+    }
+    tasks.push_back(std::move(task));
+  }
+  return tasks;
 }
 
 const SplitFile& split_of(const Task& task, const std::string& split) {

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace merganser::rt {
 
@@ -50,6 +52,8 @@ struct Task {
 // Relative paths are beside the task's file. Throws Error(recipe) with line and column.
 Task parse_task(const std::string& text, const std::filesystem::path& file);
 Task read_task(const std::filesystem::path& file);
+// Throws Error(usage) for no files, and for two tasks of one name.
+std::vector<Task> read_tasks(std::span<const std::string> files);
 
 // Error(usage) where the task has none of that name.
 const SplitFile& split_of(const Task& task, const std::string& split);

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+import subprocess
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from support import networks, program
 from support.recipe import models, write_recipe
 from support.runtime import need_runtime
 
-SIZES = {"inputs": (1 << 20,), "sizes": (1 << 19,)}  # the first matrix alone takes 2.2 TB in f32
+INPUTS = (1 << 20,)
+WIDE = (1 << 19,)  # the first matrix alone takes 2.2 TB in f32
 
 
 @pytest.fixture(autouse=True)
@@ -19,12 +21,10 @@ def runtime(merganser):
     need_runtime(merganser)
 
 
-@pytest.fixture
-def huge(tmp_path):
+def zeros(folder, sizes):
     """A checkpoint of zeros, which takes no room on a disk."""
-    folder = tmp_path / "huge"
     folder.mkdir()
-    config = networks.mlp_config(**SIZES)
+    config = networks.mlp_config(inputs=INPUTS, sizes=sizes)
     (folder / "config.json").write_text(json.dumps(config))
     (wide,), (inside,), classes = config["hidden_sizes"], config["input_shape"], config["num_labels"]
     header, end = {}, 0
@@ -43,8 +43,13 @@ def huge(tmp_path):
 
 
 @pytest.fixture
+def huge(tmp_path):
+    return zeros(tmp_path / "huge", WIDE)
+
+
+@pytest.fixture
 def task(tmp_path):
-    return networks.task(tmp_path, inputs=SIZES["inputs"], rows=(1, 1))[0]
+    return networks.task(tmp_path, inputs=INPUTS, rows=(1, 1))[0]
 
 
 def test_a_checkpoint(huge, task):
@@ -65,3 +70,14 @@ def test_one_drawn_at_random(huge, task, tmp_path):
     line = program.fail("train", huge, "--init", "-t", task, "-o", tmp_path / "out", "--steps", 1)
     assert "not enough memory: to draw 'layers.0.linear.weight' takes 4.40 TB" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_memory_that_runs_out_on_the_way(task, tmp_path):
+    """2.1 GB of weights where a process may have 2 GB of addresses: only the allocation tells."""
+    model = zeros(tmp_path / "large", (512,))
+    limit = f"ulimit -v 2000000 && exec {program.program()} evaluate {model} -t {task} --threads 1"
+    done = subprocess.run(["bash", "-c", limit], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    # The former where this machine itself has no 2.1 GB left.
+    assert "not enough memory" in line and "--compute-dtype" in line

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "runtime/activation.h"
 #include "runtime/attention.h"
-#include "runtime/class_head.h"
+#include "runtime/decoder.h"
 #include "runtime/model.h"
 #include "runtime/norms.h"
 
@@ -76,7 +76,7 @@ class Layer {
   std::shared_ptr<Linear> qkv_, out_, up_, down_;
 };
 
-class Gpt2 final : public Model {
+class Gpt2 final : public Decoder {
  public:
   Gpt2(const Config& config, Weights& weights)
       : sizes_(read_sizes(config)),
@@ -84,8 +84,7 @@ class Gpt2 final : public Model {
                                   Init::normal(sizes_.deviation))),
         positions_(weights.tensor("transformer.wpe.weight", {sizes_.longest, sizes_.width},
                                   Init::normal(sizes_.deviation))),
-        norm_(weights, "transformer.ln_f", sizes_.width, sizes_.eps),
-        tied_(config.flag("tie_word_embeddings", true)) {
+        norm_(weights, "transformer.ln_f", sizes_.width, sizes_.eps) {
     const Activation activation =
         parse_activation(config.text("activation_function", "gelu_new"), config.place());
     const double scale = config.flag("scale_attn_weights", true)
@@ -96,44 +95,20 @@ class Gpt2 final : public Model {
       layers_.emplace_back(weights, fmt::format("transformer.h.{}", i), sizes_,
                            by_layer ? scale / static_cast<double>(i + 1) : scale, activation);
     }
-    add_head(config, weights);
+    add_head(config, weights, embedding_, config.flag("tie_word_embeddings", true),
+             Init::normal(sizes_.deviation));
     // Masks that old checkpoints store.
     weights.ignore(".attn.bias");
     weights.ignore(".attn.masked_bias");
   }
 
-  ModelKind kind() const override { return score_ ? ModelKind::encoder : ModelKind::decoder; }
-  bool has_head() const override { return score_ || head_ || tied_; }
   std::int64_t vocabulary() const override { return sizes_.vocabulary; }
   std::int64_t longest() const override { return sizes_.longest; }
 
-  at::Tensor hidden(const Batch& batch) const override { return run(batch.ids, nullptr); }
-  at::Tensor extend(const at::Tensor& ids, KvCache& cache) const override {
-    cache.layers.resize(layers_.size());
-    return run(ids, &cache);
-  }
-  at::Tensor head(const at::Tensor& hidden, const Batch& batch) const override {
-    if (score_) return (*score_)(last_token(hidden, batch.mask));
-    if (head_) return (*head_)(hidden);
-    if (tied_) return at::linear(hidden, embedding_);
-    throw Error(ErrorKind::usage, "the checkpoint is a bare model, without a head");
-  }
-
  private:
-  void add_head(const Config& config, Weights& weights) {
-    const Init init = Init::normal(sizes_.deviation);
-    if (built_for(config, "ForSequenceClassification")) {
-      const std::int64_t classes = classes_of(config, weights, "score");
-      score_ = weights.linear("score", sizes_.width, classes, false, init);
-    } else if (tied_) {
-      weights.ignore("lm_head.weight");
-    } else if (weights.has("lm_head.weight") || !built_for(config, "Model")) {
-      head_ = weights.linear("lm_head", sizes_.width, sizes_.vocabulary, false, init);
-    }
-  }
+  std::int64_t layers() const override { return sizes_.layers; }
 
-  // Padding stands on the right, where no token looks: masks make no difference.
-  at::Tensor run(const at::Tensor& ids, KvCache* cache) const {
+  at::Tensor run(const at::Tensor& ids, KvCache* cache) const override {
     const std::int64_t past = cache != nullptr ? cache->length() : 0;
     const std::int64_t count = ids.size(1);
     at::Tensor x = at::embedding(embedding_, ids) + positions_.narrow(0, past, count);
@@ -147,9 +122,7 @@ class Gpt2 final : public Model {
   Sizes sizes_;
   at::Tensor embedding_, positions_;
   LayerNorm norm_;
-  bool tied_;
   std::vector<Layer> layers_;
-  std::shared_ptr<Linear> head_, score_;
 };
 
 std::unique_ptr<Model> build(const Config& config, Weights& weights) {
