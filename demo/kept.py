@@ -31,7 +31,8 @@ def contents(model):
     """What decides how a model does: of a folder weights and configs, of a recipe its text; of
     base+adapter both."""
     found = []
-    for part in map(Path, str(model).split("+")):
+    whole = Path(model).exists()  # a folder's name may have a plus sign
+    for part in map(Path, [model] if whole else str(model).split("+")):
         files = [part] if part.is_file() else sorted(
             file for file in part.iterdir()
             if file.suffix == ".safetensors" or file.name.endswith("config.json"))

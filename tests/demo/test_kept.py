@@ -76,6 +76,14 @@ def test_model_cards_do_not_count(work):
     assert measure(work, model="specialist") == 1
 
 
+def test_a_plus_sign_in_the_name_of_a_folder(work):
+    (work / "specialist").rename(work / "one+two")
+    (work / "specialist").symlink_to("one+two")
+    assert measure(work, model="one+two") == 1
+    (work / "one+two/config.json").write_text("something else")
+    assert measure(work, model="one+two") == 2
+
+
 def test_what_no_run_asks_for_is_forgotten(work):
     measure(work)
     measure(work, split="validation")
